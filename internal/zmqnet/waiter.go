@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package zmqnet
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// past is a deadline that wakes a parked Waiter at once.
+var past = time.Unix(1, 0)
+
+// Waiter calls a function each time that libzmq has news for a socket. Its one
+// goroutine is parked in Go's netpoller in between, so that no thread blocks.
+// Its methods may be called from any goroutine, with the exception that Stop
+// names.
+type Waiter struct {
+	file     *os.File // a duplicate of the socket's ZMQ_FD
+	conn     syscall.RawConn
+	ready    func() bool
+	stopping atomic.Bool
+	done     chan struct{}
+}
+
+// NewWaiter starts a goroutine that calls ready once at once, then after each
+// signal of the socket, until ready returns true or Stop is called. The caller
+// must own the socket during this call.
+//
+// ready runs in the Waiter's goroutine. It takes ownership of the socket
+// (locks), receives until Readable says false, and gives up ownership. Signals
+// are edges: if ready left something readable behind, nothing would ever wake
+// it again. A ready that wants to be fair to others may release its lock in
+// between, but must come back before it returns. When a call on the socket fails
+// for good, it returns true. It must not call Stop (see there).
+//
+// The socket may be closed only after Stop.
+func NewWaiter(s *Socket, ready func() (stop bool)) (*Waiter, error) {
+	s.guard.enter()
+	defer s.guard.leave()
+	if s.dead != nil {
+		return nil, s.dead
+	}
+	zfd, err := s.z.GetFd()
+	if err != nil {
+		return nil, translate("socket option FD", err)
+	}
+	// A duplicate: the file's finalizer closes its descriptor, and libzmq aborts
+	// the process when its own is gone.
+	fd, err := unix.FcntlInt(uintptr(zfd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("zmqnet: duplicate ZMQ_FD: %w", err)
+	}
+	// NewFile joins the netpoller because libzmq's descriptor is non-blocking.
+	// Never call Fd or Read on the file: the one may make the descriptor that
+	// we share with libzmq blocking, the other eats libzmq's signal.
+	file := os.NewFile(uintptr(fd), "zmq")
+	if err := file.SetReadDeadline(time.Time{}); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("zmqnet: ZMQ_FD does not join the netpoller: %w", err)
+	}
+	conn, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("zmqnet: ZMQ_FD: %w", err)
+	}
+	w := &Waiter{file: file, conn: conn, ready: ready, done: make(chan struct{})}
+	go w.run()
+	return w, nil
+}
+
+// run returns when ready or Stop says so. Every round begins with a call of
+// ready, so a Kick or an edge that comes between two rounds is not lost.
+func (w *Waiter) run() {
+	defer close(w.done)
+	defer w.file.Close()
+	for !w.stopping.Load() {
+		// The check stands inside the callback because the runtime forgets
+		// earlier edges when Read begins.
+		err := w.conn.Read(func(uintptr) bool {
+			if !w.stopping.Load() && w.ready() {
+				w.stopping.Store(true)
+			}
+			return w.stopping.Load()
+		})
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return // the file was closed
+		}
+		// A Kick, or Stop: it sets the deadline after stopping, so this reset
+		// cannot hide it from the loop's condition.
+		if err := w.file.SetReadDeadline(time.Time{}); err != nil {
+			return
+		}
+	}
+}
+
+// Kick makes the Waiter call ready again soon, although libzmq has not
+// signalled. For an owner that found the socket readable after a send and does
+// not want to receive itself. It never blocks.
+func (w *Waiter) Kick() {
+	_ = w.file.SetReadDeadline(past)
+}
+
+// Cancel makes the Waiter end after the call of ready in progress, if any, and
+// returns at once. It may be called from anywhere, from ready too. The socket
+// may be closed only when Done is closed, or after Stop.
+func (w *Waiter) Cancel() {
+	w.stopping.Store(true)
+	_ = w.file.SetReadDeadline(past)
+}
+
+// Done is closed when the Waiter's goroutine has ended: no call of ready is or
+// will be in progress.
+func (w *Waiter) Done() <-chan struct{} { return w.done }
+
+// Stop ends the Waiter and waits until its goroutine has ended. It must not be called from ready, nor by a goroutine that holds
+// the lock that ready takes: it would wait for itself (call Cancel there, or
+// let ready return true, and Stop later elsewhere). Stopping twice is harmless.
+func (w *Waiter) Stop() {
+	w.Cancel()
+	<-w.done
+}
