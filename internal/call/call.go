@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package call is what passes between a JobRunner and whoever dispatches its
+// jobs: the master's core in this process, or a connection to masters elsewhere.
+package call
+
+import (
+	"time"
+
+	"github.com/powerhose/powerhose/protocol"
+)
+
+// Call is one job on its way. Its maker fills in the question, hands it to a
+// Dispatcher, and may read the answer after it received from Done. In between
+// it belongs to the dispatcher.
+type Call struct {
+	// The question.
+	Service  string
+	Headers  []byte
+	Payload  []byte
+	Deadline time.Time // with a monotonic reading
+	// Wait is how long the job may wait for a worker, at most until Deadline:
+	// protocol.WaitForever, or 0 to start at once or not at all.
+	Wait    time.Duration
+	Retries uint8
+
+	// The answer.
+	Outcome    protocol.Outcome
+	MayHaveRun bool
+	// MasterLost says that the connection to the master broke: Outcome has no
+	// meaning then.
+	MasterLost bool
+	RetryAfter time.Duration
+	Result     []byte
+
+	// Done receives once when the answer is there.
+	Done chan struct{}
+
+	// Tag names the call inside its dispatcher.
+	Tag uint64
+	// State is what a dispatcher keeps with the call from one use to the next.
+	// Only Submit and Cancel of that dispatcher touch it.
+	State any
+}
+
+// New returns a Call ready to be filled in. A Call can be used again after its
+// answer was received: Reset it.
+func New() *Call { return &Call{Done: make(chan struct{}, 1)} }
+
+// Reset forgets question and answer.
+func (c *Call) Reset() { *c = Call{Done: c.Done, State: c.State} }
+
+// Answer gives the answer. It must be called exactly once for each use.
+func (c *Call) Answer() { c.Done <- struct{}{} }
+
+// Dispatcher gets jobs done. All methods may be called from any goroutine.
+type Dispatcher interface {
+	// Submit takes the call. Its answer comes, without exception, at the latest
+	// shortly after its deadline.
+	Submit(*Call)
+	// Cancel asks for an early answer to a call that was submitted.
+	Cancel(*Call)
+	// Status asks the master for its state.
+	Status(timeout time.Duration) (protocol.MasterStatus, error)
+	// Close answers every call that is not answered yet, and ends.
+	Close() error
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/powerhose/powerhose/internal/call"
+	"github.com/powerhose/powerhose/internal/combine"
+	"github.com/powerhose/powerhose/internal/dispatch"
+	"github.com/powerhose/powerhose/internal/zmqnet"
+	"github.com/powerhose/powerhose/protocol"
+)
+
+// Embedded is a Hub inside the process that submits the jobs. It is a
+// call.Dispatcher: its methods may be called from any goroutine.
+type Embedded struct {
+	h      *Hub
+	queue  *combine.Queue[task]
+	waiter *zmqnet.Waiter
+	timer  *time.Timer
+	tags   atomic.Uint64
+
+	// waiters of workers' own sockets. Only in turn.
+	waiters map[*zmqnet.Socket]*zmqnet.Waiter
+}
+
+// Embed starts the hub in this process.
+func (h *Hub) Embed() (*Embedded, error) {
+	e := &Embedded{h: h, waiters: map[*zmqnet.Socket]*zmqnet.Waiter{}}
+	e.queue = combine.New(e.turn)
+	e.timer = time.AfterFunc(time.Hour, e.queue.Kick)
+	e.timer.Stop()
+	h.post = e.queue.Add
+	h.watch = e.watch
+	h.unwatch = e.unwatch
+	h.post(task{kind: taskDo, do: func() {
+		h.step(&dispatch.Event{Kind: dispatch.EventRunnerUp, Runner: localRunner, Local: true})
+	}})
+	var err error
+	if e.waiter, err = zmqnet.NewWaiter(h.back, e.readable); err != nil {
+		e.queue.Close()
+		h.close(0)
+		return nil, err
+	}
+	return e, nil
+}
+
+// readable is called when libzmq signals. The owner, who may be another
+// goroutine, looks at the sockets once more before it leaves.
+func (e *Embedded) readable() (stop bool) {
+	e.queue.Kick()
+	return false
+}
+
+func (e *Embedded) turn(tasks []task) (again bool) {
+	h := e.h
+	again = h.turn(tasks)
+	if h.armed <= h.now {
+		h.armed = dispatch.Never // it has fired, or is about to for nothing
+	}
+	// Deadlines are mostly met, so the timer is only ever moved to an earlier
+	// moment; when it fires too early, this arms it again.
+	if next := h.next(); next < h.armed {
+		h.armed = next
+		e.timer.Reset(next.Sub(h.now))
+	}
+	return again
+}
+
+// Submit implements call.Dispatcher.
+func (e *Embedded) Submit(c *call.Call) {
+	c.Tag = e.tags.Add(1)
+	if !e.queue.Add(task{kind: taskSubmit, call: c}) {
+		c.Outcome = protocol.OutcomeClosed
+		c.Answer()
+	}
+}
+
+// Cancel implements call.Dispatcher.
+func (e *Embedded) Cancel(c *call.Call) {
+	e.queue.Add(task{kind: taskCancel, tag: c.Tag})
+}
+
+// Status implements call.Dispatcher.
+func (e *Embedded) Status(timeout time.Duration) (protocol.MasterStatus, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return e.h.Status(ctx)
+}
+
+// Do runs f in turn, and waits for it. It reports false after Close.
+func (e *Embedded) Do(f func()) bool {
+	done := make(chan struct{})
+	ok := e.queue.Add(task{kind: taskDo, do: func() { f(); close(done) }})
+	if ok {
+		<-done
+	}
+	return ok
+}
+
+// Drain takes nothing new and gives what runs that long.
+func (e *Embedded) Drain(within time.Duration) {
+	e.Do(func() { e.h.beginDrain(within) })
+}
+
+// Close answers every call, and frees everything.
+func (e *Embedded) Close() error {
+	e.Drain(0)
+	e.Do(func() { e.h.now = e.h.clock(); e.h.step(&dispatch.Event{Kind: dispatch.EventTick}) })
+	e.timer.Stop()
+	e.queue.Close()
+	e.waiter.Stop()
+	e.h.close(0)
+	return e.h.failed
+}
+
+func (e *Embedded) watch(s *zmqnet.Socket) error {
+	w, err := zmqnet.NewWaiter(s, e.readable)
+	if err == nil {
+		e.waiters[s] = w
+	}
+	return err
+}
+
+// unwatch closes the socket once its waiter has ended, which may be the very
+// goroutine that is in turn.
+func (e *Embedded) unwatch(s *zmqnet.Socket) {
+	w := e.waiters[s]
+	delete(e.waiters, s)
+	e.h.background.Add(1)
+	go func() {
+		defer e.h.background.Done()
+		w.Stop()
+		_ = s.Close(0)
+	}()
+}

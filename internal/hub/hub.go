@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hub is the edge of a master: it owns the dispatch core and the
+// sockets, turns messages into events and actions into messages, and decides
+// nothing itself.
+//
+// A Hub is driven in one of two ways. Serve runs it in one goroutine that waits
+// in zmq_poll for both sockets: the stand-alone master, which only forwards.
+// Embed makes it part of a process in which many goroutines submit jobs: they
+// call the core themselves, one at a time (internal/combine), and no goroutine
+// stands between a caller and the worker's socket.
+//
+// Either way, everything in a Hub but its inbox belongs to whoever is in turn,
+// and turn is never called concurrently.
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/powerhose/powerhose/internal/call"
+	"github.com/powerhose/powerhose/internal/dispatch"
+	"github.com/powerhose/powerhose/internal/endpoint"
+	"github.com/powerhose/powerhose/internal/zmqnet"
+)
+
+// perTurn bounds the messages received from one socket before what they caused
+// is performed.
+const perTurn = 256
+
+// Hub is a master without a driver. Use New, then Serve or Embed, once.
+type Hub struct {
+	cfg      Config
+	log      *slog.Logger
+	identity string
+	host     string
+	start    time.Time
+
+	core    *dispatch.Core
+	now     dispatch.Time // of the turn in progress
+	actions []dispatch.Action
+	armed   dispatch.Time // when the driver's timer fires, Never if it does not
+
+	front, back *zmqnet.Socket // front is nil in an embedded hub
+	msg         zmqnet.Message
+	sent        bool // a socket was written to since it was last found empty
+	scratch     []byte
+
+	workers      map[string]*worker            // by connection
+	byIdentity   map[string]*worker            // by the identity they claim
+	byWorkerID   map[dispatch.WorkerID]*worker // those the core knows
+	reaching     []*worker                     // own sockets not reached yet, oldest first
+	listening    []*worker                     // those with own sockets
+	runners      map[string]*runner            // by connection
+	byRunnerID   map[dispatch.RunnerID]*runner
+	dirty        []*peer // have something in their outbox
+	lastWorkerID dispatch.WorkerID
+	lastRunnerID dispatch.RunnerID
+	names        map[string]string // interned service names
+
+	// unknownWorker and unknownRunner tell whether a connection is new;
+	// onBackend and onFrontend handle h.msg. Set once: a method value made for
+	// each message would be an allocation for each.
+	unknownWorker, unknownRunner func(conn string) bool
+	onBackend, onFrontend        func()
+
+	counters counters
+	// complained is when a malformed message was last logged.
+	complained time.Time
+
+	// post leaves a task for the next turn. It reports false when there will be
+	// none. It is the only member that other goroutines use.
+	post func(task) bool
+	// watch and unwatch tell the driver about workers' own sockets. unwatch
+	// closes the socket too.
+	watch   func(*zmqnet.Socket) error
+	unwatch func(*zmqnet.Socket)
+
+	draining, drained bool
+	leaveBy           dispatch.Time // once drained: when it ends although runners are left
+	failed            error         // why it cannot go on
+	// background is goroutines that close sockets of workers.
+	background sync.WaitGroup
+}
+
+type counters struct{ malformed, refused, unknown uint64 }
+
+type taskKind uint8
+
+const (
+	taskSubmit taskKind = iota // call
+	taskCancel                 // tag
+	taskDo                     // do
+)
+
+// task is something that another goroutine wants done.
+type task struct {
+	kind taskKind
+	call *call.Call
+	tag  uint64
+	do   func()
+}
+
+// localRunner is the runner in this process. Connected ones count from 1.
+const localRunner dispatch.RunnerID = 0
+
+// New binds the endpoints. The error of an endpoint that another live master
+// holds is a *zmqnet.InUseError.
+func New(cfg Config) (*Hub, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	identity, err := newIdentity()
+	if err != nil {
+		return nil, fmt.Errorf("make an identity: %w", err)
+	}
+	h := &Hub{
+		cfg: cfg, log: cfg.Logger, identity: identity, host: hostName(), start: time.Now(),
+		core: dispatch.New(cfg.Dispatch), armed: dispatch.Never,
+		workers: map[string]*worker{}, byIdentity: map[string]*worker{},
+		byWorkerID: map[dispatch.WorkerID]*worker{},
+		runners:    map[string]*runner{}, byRunnerID: map[dispatch.RunnerID]*runner{},
+		names: map[string]string{},
+	}
+	h.unknownWorker = func(conn string) bool { return h.workers[conn] == nil }
+	h.unknownRunner = func(conn string) bool { return h.runners[conn] == nil }
+	h.onBackend, h.onFrontend = h.fromBackend, h.fromFrontend
+	if h.back, err = h.bind(&h.cfg.Backend, "backend"); err != nil {
+		return nil, err
+	}
+	if cfg.Frontend.String() != "" {
+		if h.front, err = h.bind(&h.cfg.Frontend, "frontend"); err != nil {
+			_ = h.back.Close(0)
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// Frontend and Backend are the endpoints in use, with the ports that tcp chose.
+func (h *Hub) Frontend() string { return h.cfg.Frontend.String() }
+
+// Backend is documented at Frontend.
+func (h *Hub) Backend() string { return h.cfg.Backend.String() }
+
+// Identity is the identity of this start.
+func (h *Hub) Identity() string { return h.identity }
+
+// turn does everything there is to do now, and reports whether it must be
+// called again at once.
+func (h *Hub) turn(tasks []task) (again bool) {
+	h.now = h.clock()
+	for i := range tasks {
+		h.apply(&tasks[i])
+	}
+	if h.core.NextDeadline() <= h.now {
+		h.step(&dispatch.Event{Kind: dispatch.EventTick})
+	}
+	h.giveUpReaching()
+	h.perform()
+	h.sent = false
+	again = h.receive()
+	h.perform()
+	// A send may swallow the signal for a message that came meanwhile, so a
+	// socket counts as empty only if it was looked at after the last send.
+	return (again || h.sent) && h.failed == nil
+}
+
+func (h *Hub) clock() dispatch.Time { return dispatch.Time(time.Since(h.start)) }
+
+// at is a moment on the core's clock.
+func (h *Hub) at(t time.Time) dispatch.Time { return dispatch.Time(t.Sub(h.start)) }
+
+// next is when turn must be called although nothing happened.
+func (h *Hub) next() dispatch.Time {
+	next := h.core.NextDeadline()
+	if len(h.reaching) > 0 {
+		next = min(next, h.reaching[0].reachBy)
+	}
+	return next
+}
+
+func (h *Hub) step(ev *dispatch.Event) { h.actions = h.core.Step(h.now, ev, h.actions) }
+
+func (h *Hub) apply(t *task) {
+	switch t.kind {
+	case taskSubmit:
+		h.submit(t.call)
+	case taskCancel:
+		h.step(&dispatch.Event{Kind: dispatch.EventCancel, Runner: localRunner, Tag: t.tag})
+	case taskDo:
+		t.do()
+	}
+}
+
+// receive takes what has arrived, and reports whether there may be more.
+func (h *Hub) receive() (more bool) {
+	for i := len(h.listening) - 1; i >= 0; i-- { // handling one may remove it
+		w := h.listening[i]
+		more = h.drain(w.own, nil, func() { h.fromOwnSocket(w) }) || more
+	}
+	more = h.drain(h.back, h.unknownWorker, h.onBackend) || more
+	if h.front != nil {
+		more = h.drain(h.front, h.unknownRunner, h.onFrontend) || more
+	}
+	return more
+}
+
+// drain hands each message that has arrived on s to handle, up to perTurn.
+func (h *Hub) drain(s *zmqnet.Socket, identify func(string) bool, handle func()) (more bool) {
+	for range perTurn {
+		switch err := s.Recv(&h.msg, identify); {
+		case err == nil:
+			handle()
+		case errors.Is(err, zmqnet.ErrAgain):
+			return false
+		case errors.Is(err, zmqnet.ErrMalformed):
+			h.malformed(err)
+		default:
+			h.fail(err)
+			return false
+		}
+	}
+	return true
+}
+
+// fail records why the hub cannot go on.
+func (h *Hub) fail(err error) {
+	if h.failed == nil {
+		h.failed = err
+		h.log.Error("socket failed", "error", err)
+	}
+}
+
+// malformed counts a message that breaks the protocol, and says so now and then.
+func (h *Hub) malformed(err error) {
+	h.counters.malformed++
+	if now := time.Now(); now.Sub(h.complained) >= time.Second {
+		h.complained = now
+		h.log.Warn("dropped a malformed message", "error", err, "malformed", h.counters.malformed)
+	}
+}
+
+// intern returns the string of a service's name without allocating one for
+// each job. What a peer can make it keep is bounded.
+func (h *Hub) intern(name []byte) string {
+	if s, ok := h.names[string(name)]; ok {
+		return s
+	}
+	s := string(name)
+	if len(h.names) < maxNames {
+		h.names[s] = s
+	}
+	return s
+}
+
+const maxNames = 4096
+
+func (h *Hub) bind(e *endpoint.Endpoint, which string) (*zmqnet.Socket, error) {
+	if err := endpoint.CheckInsecure(*e, h.cfg.Insecure); err != nil {
+		return nil, fmt.Errorf("%s: %w", which, err)
+	}
+	s, err := zmqnet.NewRouter(zmqnet.Options{
+		MaxMessage: h.cfg.MaxMessage, Probe: true,
+		HeartbeatInterval: h.cfg.Dispatch.Heartbeat,
+		HeartbeatTimeout:  h.cfg.Dispatch.Heartbeat * time.Duration(h.cfg.Dispatch.Liveness),
+		SendHWM:           queueLength, RecvHWM: queueLength,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", which, err)
+	}
+	bound, err := s.Bind(*e)
+	if err == nil && bound != e.String() {
+		*e, err = endpoint.Parse(bound)
+	}
+	if err != nil {
+		_ = s.Close(0)
+		return nil, fmt.Errorf("%s: %w", which, err)
+	}
+	return s, nil
+}
+
+// queueLength is libzmq's own queue for each peer, in messages: more than twice
+// what may be outstanding with a worker of the largest capacity and prefetch,
+// or with a runner that submits as fast as it can.
+const queueLength = 16384
+
+// close frees everything. The hub must not be in turn any more.
+func (h *Hub) close(linger time.Duration) {
+	for _, w := range h.workers {
+		h.release(w)
+	}
+	for _, r := range h.runners {
+		r.stopWatch()
+	}
+	h.background.Wait()
+	if h.front != nil {
+		_ = h.front.Close(linger)
+	}
+	_ = h.back.Close(linger)
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/powerhose/powerhose/internal/dispatch"
+	"github.com/powerhose/powerhose/internal/zmqnet"
+	"github.com/powerhose/powerhose/protocol"
+)
+
+// farewell is how long a drained master waits for its runners to leave. What a
+// runner has not read when the connection ends is lost (its DEALER has
+// IMMEDIATE set), so they go first: each says BYE once it has all its results.
+const farewell = time.Second
+
+// errStopped is what Status returns when there is no hub any more.
+var errStopped = errors.New("the master has stopped")
+
+// inbox takes tasks from other goroutines while Serve waits for sockets.
+type inbox struct {
+	mu     sync.Mutex
+	tasks  []task // guarded by mu
+	closed bool   // guarded by mu
+}
+
+// Serve runs the hub until ctx is cancelled and it has drained, at most drain
+// long, or until it fails. It calls ready once it serves. It frees everything
+// before it returns.
+func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) error {
+	// zmq_poll blocks the thread anyhow; keeping it saves a few microseconds
+	// for each wake-up.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	poller, err := zmqnet.NewPoller()
+	if err != nil {
+		h.close(0)
+		return err
+	}
+	defer poller.Close()
+	var in inbox
+	h.post = func(t task) bool { return in.add(t, poller) }
+	h.watch = func(s *zmqnet.Socket) error { poller.Add(s); return nil }
+	h.unwatch = func(s *zmqnet.Socket) { poller.Remove(s); _ = s.Close(0) }
+	poller.Add(h.back)
+	if h.front != nil {
+		poller.Add(h.front)
+	}
+	stop := context.AfterFunc(ctx, func() {
+		h.post(task{kind: taskDo, do: func() { h.beginDrain(drain) }})
+	})
+	defer stop()
+	ready()
+	for !h.finished() {
+		if err := poller.Wait(h.wait()); err != nil {
+			h.fail(err)
+			break
+		}
+		for h.turn(in.take()) {
+		}
+	}
+	in.close()
+	h.close(farewell)
+	return h.failed
+}
+
+// finished reports whether there is nothing left to serve.
+func (h *Hub) finished() bool {
+	if h.failed != nil {
+		return true
+	}
+	return h.drained && (len(h.runners) == 0 || h.clock() >= h.leaveBy)
+}
+
+// wait is how long nothing needs to be done if nothing happens.
+func (h *Hub) wait() time.Duration {
+	next := h.next()
+	if h.drained {
+		next = min(next, h.leaveBy)
+	}
+	if next == dispatch.Never {
+		return -1
+	}
+	return max(0, next.Sub(h.clock()))
+}
+
+// beginDrain takes nothing new, and gives what runs that long.
+func (h *Hub) beginDrain(within time.Duration) {
+	if h.draining {
+		return
+	}
+	h.draining = true
+	h.log.Info("draining", "within", within)
+	for _, r := range h.runners {
+		h.scratch = protocol.AppendDrain(h.scratch[:0], protocol.RoleRunner)
+		h.notify(&r.peer, h.scratch)
+	}
+	h.step(&dispatch.Event{Kind: dispatch.EventDrain, Deadline: h.now.Add(within)})
+}
+
+// Status returns a snapshot. It may be called from any goroutine.
+func (h *Hub) Status(ctx context.Context) (protocol.MasterStatus, error) {
+	got := make(chan protocol.MasterStatus, 1)
+	if !h.post(task{kind: taskDo, do: func() { got <- h.status() }}) {
+		return protocol.MasterStatus{}, errStopped
+	}
+	select {
+	case s := <-got:
+		return s, nil
+	case <-ctx.Done():
+		return protocol.MasterStatus{}, ctx.Err()
+	}
+}
+
+func (in *inbox) add(t task, p *zmqnet.Poller) bool {
+	in.mu.Lock()
+	if in.closed {
+		in.mu.Unlock()
+		return false
+	}
+	in.tasks = append(in.tasks, t)
+	in.mu.Unlock()
+	p.Wake()
+	return true
+}
+
+func (in *inbox) take() []task {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	tasks := in.tasks
+	in.tasks = nil
+	return tasks
+}
+
+func (in *inbox) close() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.closed = true
+}
