@@ -401,6 +401,10 @@ func (c *Core) onResult(ev *Event) {
 	c.afterJob(w)
 }
 
+// maxReturns is how often a job may come back from workers that nobody had asked
+// for it. They do not want it, and it must not go round until its deadline.
+const maxReturns = 3
+
 // onReturned takes back a job that its worker certainly did not start.
 func (c *Core) onReturned(ev *Event) {
 	c.onWorkerBeat(ev)
@@ -411,9 +415,16 @@ func (c *Core) onReturned(ev *Event) {
 	w := j.worker
 	c.unassign(j)
 	c.counters.Returned++
-	if j.state == jobAbandoned {
+	if !j.recalled && w.state == workerReady {
+		j.returns++
+	}
+	switch {
+	case j.state == jobAbandoned:
 		c.finish(j)
-	} else {
+	case j.returns >= maxReturns:
+		c.reply(j, OutcomeNoWorker)
+		c.finish(j)
+	default:
 		c.requeue(j)
 	}
 	c.refill(w.class.services) // first, for w itself may have room for what it has just returned

@@ -30,6 +30,7 @@ type job struct {
 	deadline, startBy Time
 	retries           uint8
 	kills             uint8 // workers lost while they may have run it
+	returns           uint8 // came back from workers that were not asked for it
 	mayHaveRun        bool  // an earlier attempt may have started it
 	probe             bool  // admitted against the estimate, to correct it
 	headers, payload  []byte

@@ -42,6 +42,7 @@ type submission struct {
 	job     JobID
 	attempt uint32
 	runs    int // ended attempts that may have started
+	returns int // how often it came back unstarted
 }
 
 func (s *submission) startBy() Time {
@@ -183,6 +184,8 @@ func (o *observer) answer(w *seenWorker, ev Event) {
 		if !h.sub.replied {
 			o.answered = h.sub
 		}
+	} else {
+		h.sub.returns++
 	}
 }
 
@@ -319,7 +322,8 @@ func (o *observer) reply(ev Event, earlier []Action, a Action) {
 		ok = s == o.answered && ev.Failed == (a.Outcome == OutcomeJobError)
 		require.Equal(o.t, ev.Payload, a.Payload)
 	case OutcomeNoWorker:
-		ok = s.on == nil && !o.anyReady(s.ev.Service, func(*seenWorker) bool { return true })
+		nobody := !o.anyReady(s.ev.Service, func(*seenWorker) bool { return true })
+		ok = s.on == nil && (nobody || (ev.Kind == EventReturned && s.returns >= maxReturns))
 	case OutcomeBusy:
 		ok = isNew && known && o.drainBy == Never && s.attempt == 0
 	case OutcomeTimedOutWaiting:

@@ -27,14 +27,12 @@ func (h *Hub) fromBackend() {
 		h.registerWorker(fields)
 		return
 	}
-	w := h.workers[h.msg.ID]
-	if w == nil || w.id == 0 {
-		if w == nil {
-			h.refusePeer(h.back, protocol.RoleWorker, protocol.CodeUnregistered, "not registered here: register again")
-		}
-		return
+	switch w := h.workers[h.msg.ID]; {
+	case w == nil:
+		h.stranger(h.back, head)
+	case w.id != 0: // else it waits for R-74
+		h.fromWorker(w, head.Command, fields)
 	}
-	h.fromWorker(w, head.Command, fields)
 }
 
 // header checks what all messages have in common. It answers what must be
@@ -299,10 +297,12 @@ func (h *Hub) reach(w *worker) error {
 // fromOwnSocket handles h.msg, which came from a worker's own socket.
 func (h *Hub) fromOwnSocket(w *worker) {
 	if h.msg.IsProbe() {
-		if w.id == 0 {
-			h.reaching = slices.DeleteFunc(h.reaching, func(x *worker) bool { return x == w })
-			h.accept(w)
+		if w.id != 0 { // jobs may be lost with the connection before
+			h.loseWorker(w, "own socket connected again")
+			return
 		}
+		h.reaching = slices.DeleteFunc(h.reaching, func(x *worker) bool { return x == w })
+		h.accept(w)
 		return
 	}
 	head, fields, err := protocol.ParseHeader(h.msg.Frames[0])

@@ -129,5 +129,5 @@ func (h *Hub) welcome() protocol.Welcome {
 	}
 }
 
-// reachTimeout is how long a worker's own socket may take to be reached.
-const reachTimeout = 3 * time.Second
+// reachTimeout is how long a worker's own socket may take to be reached.
+const reachTimeout = 2 * time.Second

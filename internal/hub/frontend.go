@@ -26,7 +26,7 @@ func (h *Hub) fromFrontend() {
 	}
 	r := h.runners[h.msg.ID]
 	if r == nil {
-		h.refusePeer(h.front, protocol.RoleRunner, protocol.CodeUnregistered, "not registered here: register again")
+		h.stranger(h.front, head)
 		return
 	}
 	h.fromRunner(r, head.Command, fields)

@@ -184,6 +184,15 @@ func (h *Hub) flush(p *peer) bool {
 	return true
 }
 
+// stranger answers a message of a connection that is not registered.
+func (h *Hub) stranger(s *zmqnet.Socket, head protocol.Header) {
+	if head.Command == protocol.CommandBye {
+		h.counters.unknown++
+		return
+	}
+	h.refusePeer(s, head.Role, protocol.CodeUnregistered, "not registered here: register again")
+}
+
 // refusePeer answers a message of a peer that is not registered.
 func (h *Hub) refusePeer(s *zmqnet.Socket, role protocol.Role, code protocol.ErrorCode, text string) {
 	switch code {

@@ -65,6 +65,7 @@ func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) erro
 		}
 	}
 	in.close()
+	h.dismissWorkers()
 	h.close(farewell)
 	return h.failed
 }
@@ -75,6 +76,16 @@ func (h *Hub) finished() bool {
 		return true
 	}
 	return h.drained && (len(h.runners) == 0 || h.clock() >= h.leaveBy)
+}
+
+// dismissWorkers tells the workers that this master ends, so that they
+// look for the next one at once.
+func (h *Hub) dismissWorkers() {
+	h.scratch = protocol.AppendBye(h.scratch[:0], protocol.RoleWorker)
+	for _, w := range h.workers {
+		// Whether it arrives does not matter: silence says the same.
+		_ = h.back.SendTo1(w.conn, h.scratch)
+	}
 }
 
 // wait is how long nothing needs to be done if nothing happens.
