@@ -1,11 +1,11 @@
 module github.com/powerhose/powerhose
 
-go 1.26.0
+go 1.25.0
 
 require (
 	github.com/pebbe/zmq4 v1.4.0
 	github.com/stretchr/testify v1.12.1
-	golang.org/x/sys v0.49.0
+	golang.org/x/sys v0.38.0
 	pgregory.net/rapid v1.3.0
 )
 

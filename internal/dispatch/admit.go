@@ -36,7 +36,7 @@ func (c *Core) onSubmit(ev *Event) {
 	s := c.serviceOf(ev.Service)
 	if s.queue.n == 0 {
 		if w := c.pick(s); w != nil && (w.jobs.n < w.capacity || ev.StartBy > c.now) {
-			if c.now.Add(s.estimate.low) > ev.Deadline && !s.unconfirmed() {
+			if c.now.Add(s.estimate.low) > ev.Deadline && !c.unconfirmed(s) {
 				c.refuse(ev, OutcomeBusy, minRetryAfter)
 				return
 			}
@@ -67,7 +67,7 @@ func (c *Core) mayWait(ev *Event, s *service) (Outcome, time.Duration) {
 	if ev.StartBy <= c.now || c.roomFull(ev) {
 		return OutcomeBusy, hint(run)
 	}
-	if run == 0 || s.unconfirmed() {
+	if run == 0 || c.unconfirmed(s) {
 		return OutcomeOK, 0
 	}
 	// At the least, every job ahead of this one takes a typical run, on all
@@ -109,7 +109,7 @@ func (c *Core) admit(ev *Event, r *runner, s *service) *job {
 	j.runner, j.tag, j.ref = r, ev.Tag, ev.Ref
 	j.service, j.arrival = s, c.arrivals
 	j.deadline, j.startBy = ev.Deadline, min(ev.StartBy, ev.Deadline)
-	j.retries, j.probe = ev.Retries, s.unconfirmed()
+	j.retries, j.probe = ev.Retries, c.unconfirmed(s)
 	j.headers, j.payload = ev.Headers, ev.Payload
 	r.jobs.push(j)
 	r.tags[ev.Tag] = j

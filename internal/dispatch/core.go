@@ -381,6 +381,7 @@ func (c *Core) onResult(ev *Event) {
 		run = c.now.Sub(j.startedAt)
 	}
 	j.service.estimate.add(run)
+	j.service.measured = c.now
 	c.unassign(j)
 	w.lastProgress = c.now
 	w.done++

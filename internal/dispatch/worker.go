@@ -141,8 +141,9 @@ type service struct {
 	classes  []*class
 	queue    list // waiting jobs, in order of arrival
 	estimate estimate
-	running  int // jobs of it that workers have
-	backlog  int // place in Core.backlog, -1 while nothing waits
+	measured Time // when the estimate last learned something
+	running  int  // jobs of it that workers have
+	backlog  int  // place in Core.backlog, -1 while nothing waits
 }
 
 // capacity is how many jobs of the service can run at once.
@@ -154,10 +155,16 @@ func (s *service) capacity() int {
 	return n
 }
 
-// unconfirmed reports that no job of the service is on its way. Then its
-// estimate, which refuses jobs, may be out of date for ever: the next job is
-// let through whatever the estimate says.
-func (s *service) unconfirmed() bool { return s.running == 0 && s.queue.n == 0 }
+// confirmAfter is how long an estimate is believed although nothing is measured
+// any more.
+const confirmAfter = time.Second
+
+// unconfirmed reports that no job of the service is on its way, and none was
+// measured lately. An estimate that refuses every job could never be corrected:
+// the next one is let through whatever the estimate says.
+func (c *Core) unconfirmed(s *service) bool {
+	return s.running == 0 && s.queue.n == 0 && c.now.Sub(s.measured) >= confirmAfter
+}
 
 // offered reports whether any ready worker offers the service.
 func (s *service) offered() bool {

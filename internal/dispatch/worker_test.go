@@ -124,6 +124,28 @@ func TestPickTakesTheLeastLoaded(t *testing.T) {
 	})
 }
 
+// TestNewJobDoesNotOvertake: a worker may get room for prefetching at a moment
+// when nobody looks, because a lower estimate makes its jobs cheaper. The next
+// job must not take that room while others wait.
+func TestNewJobDoesNotOvertake(t *testing.T) {
+	t.Parallel()
+	c := New(Config{})
+	submit := func(tag uint64) []Action {
+		out := c.Step(0, &Event{Kind: EventSubmit, Runner: 1, Tag: tag, Deadline: Never, StartBy: Never}, nil)
+		check(t, c)
+		return out
+	}
+	c.Step(0, &Event{Kind: EventRunnerUp, Runner: 1, Local: true}, nil)
+	c.Step(0, &Event{Kind: EventWorkerUp, Worker: 1, Capacity: 1, Prefetch: 4}, nil)
+	s := c.services[""]
+	s.estimate.high = 600 * time.Microsecond
+	require.Len(t, submit(1), 1)
+	require.Empty(t, submit(2), "two jobs are more than 1 ms")
+	s.estimate.high = 10 * time.Microsecond
+	require.NotNil(t, c.pick(s))
+	require.Empty(t, submit(3))
+}
+
 func TestWorkersOfTheSameServicesShareAClass(t *testing.T) {
 	t.Parallel()
 	c := New(Config{})

@@ -96,7 +96,7 @@ func parseIPC(path string) (Endpoint, error) {
 			return Endpoint{}, fmt.Errorf("path has a \"~\", which is not expanded here: write the directory's full name")
 		}
 	}
-	if path[len(path)-1] == '/' {
+	if last := path[strings.LastIndexByte(path, '/')+1:]; last == "" || last == "." || last == ".." {
 		return Endpoint{}, fmt.Errorf("path names a directory: add the name of the socket")
 	}
 	clean := filepath.Clean(path)
@@ -131,26 +131,30 @@ func parseHost(host string, bind bool) (string, error) {
 	case host == wildcard:
 		return "", fmt.Errorf("\"*\" is a host to listen at, not to connect to: name the host")
 	case host[0] == '[' && host[len(host)-1] == ']':
-		inner := host[1 : len(host)-1]
-		if a, err := netip.ParseAddr(inner); err != nil || !a.Is6() {
-			return "", fmt.Errorf("host %q is not an IPv6 address in brackets", host)
-		}
-		return inner, nil
+		return parseIPv6(host[1 : len(host)-1])
 	case strings.Contains(host, ":"):
 		return "", fmt.Errorf("host %q: write IPv6 addresses in brackets, as in tcp://[::1]:5555", host)
 	case len(host) > maxHostName:
 		return "", fmt.Errorf("host has %d bytes, a name has at most %d", len(host), maxHostName)
 	}
-	for i := range len(host) {
-		if !isNameByte(host[i]) {
-			return "", fmt.Errorf("host %q has the character %q: use an IP address or a name of letters, digits, \".\", \"-\" and \"_\"", host, host[i])
-		}
+	if i := strings.IndexFunc(host, notInName); i >= 0 {
+		return "", fmt.Errorf("host %q has the character %q: use an IP address or a name of letters, digits, \".\", \"-\" and \"_\"", host, host[i])
 	}
 	return host, nil
 }
 
-func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_'
+// parseIPv6 takes what stands in brackets. The zone, if any, is the name of an
+// interface, in which netip allows everything.
+func parseIPv6(s string) (string, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is6() || strings.ContainsFunc(a.Zone(), notInName) {
+		return "", fmt.Errorf("host \"[%s]\" is not an IPv6 address in brackets", s)
+	}
+	return s, nil
+}
+
+func notInName(c rune) bool {
+	return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_')
 }
 
 func parsePort(port string, bind bool) (uint16, error) {

@@ -5,6 +5,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/powerhose/powerhose/internal/dispatch"
@@ -165,7 +166,9 @@ func (h *Hub) registerWorker(fields []byte) {
 			return
 		}
 	}
-	if reg.Ledger != "" && h.cfg.Backend.IsIPC() {
+	// A path is opened only for a process of this machine and this user, on the
+	// kernel's word.
+	if reg.Ledger != "" && cred.OK && cred.UID == os.Geteuid() {
 		if w.ledger, err = ledger.Open(reg.Ledger); err != nil {
 			h.log.Warn("cannot read a worker's start ledger", "worker", reg.Identity, "error", err)
 		}

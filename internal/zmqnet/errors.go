@@ -24,8 +24,8 @@ var (
 	// ErrTooLarge: a frame is larger than Options.MaxMessage. Nothing was sent.
 	ErrTooLarge = errors.New("zmqnet: frame exceeds the largest message size")
 
-	// ErrMalformed: a received message has more than MaxFrames frames, or none.
-	// It was read to its end; the socket is in order.
+	// ErrMalformed: a received message has more than MaxFrames frames. It was read
+	// to its end; the socket is in order.
 	ErrMalformed = errors.New("zmqnet: malformed message")
 
 	// ErrBroken: an earlier send or receive failed in the middle of a message,

@@ -62,13 +62,14 @@ type Options struct {
 	// takes on the slowest link. Defaults to DefaultHeartbeatTimeout.
 	HeartbeatTimeout time.Duration
 
-	// Probe makes a ROUTER send one empty message to every new connection.
+	// Probe makes a ROUTER send one empty message to every new connection. It is
+	// sent from calls of the owner: a Waiter or Poller sees to it.
 	Probe bool
 
 	// SendHWM and RecvHWM bound libzmq's own queues, in messages, per
 	// connection and direction. They must be at least twice what may legally be
-	// outstanding: a full receive queue stops heartbeats and looks like death.
-	// Default to DefaultHWM.
+	// outstanding: a full receive queue stops heartbeats and looks like death, and
+	// room is given back only in steps of half a queue. Default to DefaultHWM.
 	SendHWM int
 	RecvHWM int
 

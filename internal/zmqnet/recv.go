@@ -112,7 +112,7 @@ const peerAddress = "Peer-Address"
 // credentials. The id frame itself does not carry them.
 func (s *Socket) recvIdentified(m *Message) ([]byte, error) {
 	frame, props, err := s.z.RecvBytesWithMetadata(zmq.DONTWAIT, peerAddress)
-	if err == nil && s.peersKnown {
+	if err == nil && !s.onTCP {
 		m.Peer = parsePeer(props[peerAddress])
 	}
 	return frame, err

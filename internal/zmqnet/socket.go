@@ -22,10 +22,8 @@ type Socket struct {
 	max   int   // longest frame to send
 	dead  error // nil, ErrBroken or ErrClosed
 
-	locks []*ipcLock // of ipc endpoints bound, in order
-	// peersKnown: every endpoint bound is ipc, so the kernel vouches for a
-	// peer's credentials. On tcp a peer could make them up.
-	peersKnown bool
+	locks []*ipcLock // of the ipc endpoints bound, in order
+	onTCP bool       // bound to tcp too, where a peer could make up credentials
 }
 
 // NewRouter creates a socket that listens (see Bind) and addresses its peers by
@@ -82,7 +80,7 @@ func (s *Socket) Bind(e endpoint.Endpoint) (bound string, err error) {
 		}
 		return "", fmt.Errorf("zmqnet: listen at %q: %w", e.String(), err)
 	}
-	s.peersKnown = false
+	s.onTCP = true
 	return s.z.GetLastEndpoint()
 }
 
@@ -102,18 +100,18 @@ func (s *Socket) bindIPC(e endpoint.Endpoint) (string, error) {
 	if err == nil {
 		err = s.z.Bind(e.String())
 	}
-	if err != nil {
+	if uerr := s.z.SetUseFd(-1); err == nil && uerr != nil {
+		s.dead = ErrBroken // libzmq owns fd, and would use it for the next bind
+		err = uerr
+	} else if err != nil {
 		closeFD(fd)
+	}
+	if err != nil {
+		lock.removeSocket()
 		lock.release()
 		return "", fmt.Errorf("zmqnet: listen at %q: %w", e.String(), err)
 	}
-	// From here on libzmq owns fd.
-	first := len(s.locks) == 0
 	s.locks = append(s.locks, lock)
-	s.peersKnown = first || s.peersKnown
-	if err := s.z.SetUseFd(-1); err != nil {
-		return "", translate("socket option USE_FD", err)
-	}
 	return e.String(), nil
 }
 

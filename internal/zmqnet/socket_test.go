@@ -213,6 +213,27 @@ func TestPeerCredentials(t *testing.T) {
 	}
 }
 
+func TestNoPeerIsTrustedOnASocketThatAlsoListensOnTCP(t *testing.T) {
+	t.Parallel()
+	for _, order := range [][]string{{"ipc", "tcp"}, {"tcp", "ipc"}} {
+		r := newRouter(t, Options{Probe: true})
+		addresses := map[string]string{}
+		for _, name := range order {
+			bound, err := r.Bind(transports[name](t))
+			require.NoError(t, err)
+			addresses[name] = bound
+		}
+		for _, address := range addresses {
+			d := connect(t, r, address, Options{})
+			require.NoError(t, d.Send1([]byte("hello")))
+			pass(t, r, patience)
+			var m Message
+			require.NoError(t, r.Recv(&m, func(string) bool { return true }))
+			require.Equal(t, PeerCred{}, m.Peer)
+		}
+	}
+}
+
 func TestPeerAddressesThatAreNotTheKernels(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{
@@ -419,12 +440,15 @@ func TestAllocations(t *testing.T) {
 	receive(t, r, &m)
 	id := m.ID
 	require.Zero(t, testing.AllocsPerRun(100, func() { _ = r.SendTo2(id, header, payload) }))
-	// The binding takes two for each frame and one for each look at RCVMORE.
-	require.LessOrEqual(t, testing.AllocsPerRun(50, func() {
-		for r.Recv(&m, nil) != nil {
-			panic("sent long ago")
-		}
-	}), 8.0)
+	// The binding takes two for each frame and one for each look at RCVMORE. What
+	// has not arrived yet is asked for twice, so the least of some counts.
+	least := 100.0
+	for end := time.Now().Add(patience); least > 8 && time.Now().Before(end); {
+		require.NoError(t, d.Send2(header, payload))
+		pass(t, r, patience)
+		least = min(least, testing.AllocsPerRun(1, func() { _ = r.Recv(&m, nil) }))
+	}
+	require.Equal(t, 8.0, least)
 }
 
 // Not parallel: it counts the descriptors of the whole process.

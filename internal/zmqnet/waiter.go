@@ -41,20 +41,9 @@ type Waiter struct {
 //
 // The socket may be closed only after Stop.
 func NewWaiter(s *Socket, ready func() (stop bool)) (*Waiter, error) {
-	s.guard.enter()
-	defer s.guard.leave()
-	if s.dead != nil {
-		return nil, s.dead
-	}
-	zfd, err := s.z.GetFd()
+	fd, err := duplicateFD(s)
 	if err != nil {
-		return nil, translate("socket option FD", err)
-	}
-	// A duplicate: the file's finalizer closes its descriptor, and libzmq aborts
-	// the process when its own is gone.
-	fd, err := unix.FcntlInt(uintptr(zfd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("zmqnet: duplicate ZMQ_FD: %w", err)
+		return nil, err
 	}
 	// NewFile joins the netpoller because libzmq's descriptor is non-blocking.
 	// Never call Fd or Read on the file: the one may make the descriptor that
@@ -72,6 +61,25 @@ func NewWaiter(s *Socket, ready func() (stop bool)) (*Waiter, error) {
 	w := &Waiter{file: file, conn: conn, ready: ready, done: make(chan struct{})}
 	go w.run()
 	return w, nil
+}
+
+// duplicateFD duplicates the socket's ZMQ_FD: a file closes its descriptor when
+// it is collected, and libzmq aborts the process when its own is gone.
+func duplicateFD(s *Socket) (int, error) {
+	s.guard.enter()
+	defer s.guard.leave()
+	if s.dead != nil {
+		return -1, s.dead
+	}
+	zfd, err := s.z.GetFd()
+	if err != nil {
+		return -1, translate("socket option FD", err)
+	}
+	fd, err := unix.FcntlInt(uintptr(zfd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("zmqnet: duplicate ZMQ_FD: %w", err)
+	}
+	return fd, nil
 }
 
 // run returns when ready or Stop says so. Every round begins with a call of
