@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Powerhose runs a master with workers, sends jobs to it, and tells how it is.
+// See docs/commands.md.
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/powerhose/powerhose/internal/cli"
+	"github.com/powerhose/powerhose/jobrunner"
+)
+
+const long = `Runs a master with workers, sends jobs to a master, and tells how it is.
+
+The endpoints can also be set by the environment variables POWERHOSE_FRONTEND and
+POWERHOSE_BACKEND, and so can --insecure, --max-message, --log-level and
+--log-format by POWERHOSE_ and their name. The command line wins.`
+
+// global is what all commands have on their command line.
+type global struct {
+	frontend string
+	backend  string
+	insecure bool
+	log      cli.Log
+}
+
+// clientFlags adds the flags of every command that talks to a master elsewhere.
+func (g *global) clientFlags(fs *pflag.FlagSet) {
+	cli.Insecure(fs, &g.insecure)
+	g.log.Flags(fs, "warn")
+}
+
+// connect returns a runner for the frontend. What can go wrong is what was on
+// the command line.
+func (g *global) connect(cfg jobrunner.Config) (*jobrunner.Runner, error) {
+	if g.frontend != "" { // else there is no default, and Connect says why
+		cfg.Masters = []string{g.frontend}
+	}
+	cfg.Insecure = g.insecure
+	return jobrunner.Connect(cfg)
+}
+
+// environment are the flags that have a variable, where a command has them.
+var environment = []string{"frontend", "backend", "insecure", "max-message", "log-level", "log-format"}
+
+func main() { os.Exit(cli.Run(command())) }
+
+func command() *cobra.Command {
+	g := &global{}
+	root := &cobra.Command{
+		Use: "powerhose", Short: "Get jobs done by workers", Long: long,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return cli.FromEnvironment(cmd.Flags(), environment...)
+		},
+		RunE: func(*cobra.Command, []string) error { return errors.New("name a command") },
+	}
+	fs := root.PersistentFlags()
+	cli.Frontend(fs, &g.frontend, "the master's endpoint for runners")
+	cli.Backend(fs, &g.backend, "the master's endpoint for workers (run only)")
+	root.AddCommand(runCommand(g), execCommand(g), statusCommand(g), checkCommand(g), versionCommand())
+	return root
+}
