@@ -67,7 +67,7 @@ func command() *cobra.Command {
 	fs.StringSliceVar(&names, "services", services.Names(), "the services to offer, with commas between")
 	fs.IntVar(&cfg.Capacity, "capacity", 1, "how many jobs to run at once, 1 to 1024")
 	fs.IntVar(&cfg.Prefetch, "prefetch", 0, "how many jobs to be handed beyond that, up to 256; negative means none, 0 decides by itself (default 0)")
-	fs.StringVar(&cfg.Listen, "listen", "", "listen at this endpoint for jobs (default they come over the connection to the backend)")
+	fs.StringVar(&cfg.Listen, "listen", "", "listen at this endpoint for jobs: an ipc path, to which a number is added, or a tcp address with port 0 (default they come over the connection to the backend)")
 	fs.DurationVar(&cfg.Patience, "patience", worker.DefaultPatience, "how long to try to reach a silent master before giving up")
 	fs.DurationVar(&cfg.DrainTimeout, "drain-timeout", worker.DefaultDrainTimeout, "how long jobs may take to finish after SIGTERM")
 	cli.Size(fs, &cfg.MaxMessage, "max-message", 64<<20, "the largest job and the largest result, not less than the master's")

@@ -22,6 +22,7 @@ const (
 
 func checkCommand(g *global) *cobra.Command {
 	var (
+		c       = &client{global: g}
 		wait    time.Duration
 		workers int
 	)
@@ -44,17 +45,17 @@ Exit codes, as monitoring plugins have them:
 			case workers < 0:
 				return errors.New("--workers must not be negative")
 			}
-			logger := g.log.Logger(cmd.ErrOrStderr())
+			logger := c.log.Logger(cmd.ErrOrStderr())
 			ctx, stop := cli.Interruptible(cmd.Context(), logger)
 			defer stop()
-			runner, err := g.connect(jobrunner.Config{Logger: logger})
+			runner, err := c.connect(jobrunner.Config{Logger: logger})
 			if err != nil {
 				return err
 			}
 			defer runner.Close()
 			ctx, cancel := context.WithTimeout(ctx, wait)
 			defer cancel()
-			pid, err := g.well(ctx, runner, workers)
+			pid, err := c.well(ctx, runner, workers)
 			if err != nil {
 				// Monitoring shows what a plugin writes to standard output.
 				fmt.Fprintf(cmd.OutOrStdout(), "CRITICAL: %v\n", err)
@@ -68,14 +69,14 @@ Exit codes, as monitoring plugins have them:
 	fs := cmd.Flags()
 	fs.DurationVarP(&wait, "wait", "w", defaultLook, "how long to try until all is well")
 	fs.IntVar(&workers, "workers", 0, "how many workers there must be at least")
-	g.clientFlags(fs)
+	c.flags(fs)
 	return cmd
 }
 
 // well returns the master's pid when all is well, or what is not when ctx ends.
-func (g *global) well(ctx context.Context, runner *jobrunner.Runner, workers int) (pid int, err error) {
+func (c *client) well(ctx context.Context, runner *jobrunner.Runner, workers int) (pid int, err error) {
 	for {
-		status, askErr := g.ask(ctx, runner)
+		status, askErr := c.ask(ctx, runner)
 		switch {
 		case askErr != nil && err != nil:
 			return 0, err // what was wrong when it answered last says more

@@ -28,14 +28,14 @@ Exit codes:
 
 // execution is one run of exec.
 type execution struct {
-	*global
+	client
 	job        jobrunner.Job
 	maxMessage int64
 	noWait     bool
 }
 
 func execCommand(g *global) *cobra.Command {
-	x := &execution{global: g}
+	x := &execution{client: client{global: g}}
 	cmd := &cobra.Command{
 		Use: "exec [flags] [JOB|-]", Short: "Have a worker do one job",
 		Long: execLong + outcomeTable(),
@@ -62,7 +62,7 @@ func execCommand(g *global) *cobra.Command {
 	fs.BoolVar(&x.job.Idempotent, "idempotent", false, "running it twice is as good as once: the same as --retries 1")
 	fs.BoolVar(&x.noWait, "no-wait", false, "refuse the job at once if no worker can start it now")
 	cli.Size(fs, &x.maxMessage, "max-message", 32<<20, "the largest job and the largest result, 64KiB to 1GiB")
-	g.clientFlags(fs)
+	x.flags(fs)
 	return cmd
 }
 

@@ -102,6 +102,21 @@ func (w *world) run(stdin string, args ...string) result {
 	return w.runCommand(w.command("powerhose", args...), stdin)
 }
 
+// runUntil runs powerhose until it ends with that code. Whether the master's word
+// on a job comes in time is up to the machine; if it does not, the runner has to
+// assume the worst and says so.
+func (w *world) runUntil(code int, args ...string) (got result) {
+	w.t.Helper()
+	for range 20 {
+		if got = w.run("", args...); got.code == code {
+			return got
+		}
+		require.Equal(w.t, 6, got.code, "%v: %+v", args, got)
+	}
+	require.FailNow(w.t, "never the right exit code", "%d: %+v", code, got)
+	return got
+}
+
 func (w *world) runCommand(cmd *exec.Cmd, stdin string) result {
 	w.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -118,8 +133,8 @@ func (w *world) runCommand(cmd *exec.Cmd, stdin string) result {
 		require.True(w.t, err == nil || errors.As(err, &exit), "%v", err)
 	case <-time.After(patience):
 		_ = cmd.Process.Kill()
-		_ = <-ended // killed, of course
-		require.FailNow(w.t, "does not end", "%v\n%s%s", cmd.Args, stdout.String(), stderr.String())
+		err := <-ended
+		require.FailNow(w.t, "did not end", "%v: %v\n%s%s", cmd.Args, err, stdout.String(), stderr.String())
 	}
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
@@ -159,6 +174,19 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 func (p *process) signal(s os.Signal) {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(s))
+}
+
+// insist sends a signal until the process ends, and returns its exit code.
+func (p *process) insist(s os.Signal) int {
+	p.t.Helper()
+	for {
+		_ = p.cmd.Process.Signal(s) // it may have ended
+		select {
+		case <-p.ended:
+			return p.cmd.ProcessState.ExitCode()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // wait waits for the end and returns the exit code, -1 for a signal.

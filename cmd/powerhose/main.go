@@ -25,23 +25,27 @@ POWERHOSE_BACKEND, and so can --insecure, --max-message, --log-level and
 type global struct {
 	frontend string
 	backend  string
+}
+
+// client is what every command that talks to a master elsewhere has there.
+type client struct {
+	*global
 	insecure bool
 	log      cli.Log
 }
 
-// clientFlags adds the flags of every command that talks to a master elsewhere.
-func (g *global) clientFlags(fs *pflag.FlagSet) {
-	cli.Insecure(fs, &g.insecure)
-	g.log.Flags(fs, "warn")
+func (c *client) flags(fs *pflag.FlagSet) {
+	cli.Insecure(fs, &c.insecure)
+	c.log.Flags(fs, "warn")
 }
 
 // connect returns a runner for the frontend. What can go wrong is what was on
 // the command line.
-func (g *global) connect(cfg jobrunner.Config) (*jobrunner.Runner, error) {
-	if g.frontend != "" { // else there is no default, and Connect says why
-		cfg.Masters = []string{g.frontend}
+func (c *client) connect(cfg jobrunner.Config) (*jobrunner.Runner, error) {
+	if c.frontend != "" { // else there is no default, and Connect says why
+		cfg.Masters = []string{c.frontend}
 	}
-	cfg.Insecure = g.insecure
+	cfg.Insecure = c.insecure
 	return jobrunner.Connect(cfg)
 }
 

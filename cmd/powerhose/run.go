@@ -46,6 +46,7 @@ Exit codes:
 // running is one run of run.
 type running struct {
 	*global
+	log     cli.Log
 	master  master.Config
 	workers int
 	nice    int
@@ -70,7 +71,7 @@ func runCommand(g *global) *cobra.Command {
 	fs.IntVarP(&r.workers, "workers", "n", runtime.NumCPU(), "how many workers to keep running")
 	fs.IntVar(&r.nice, "nice", jobrunner.DefaultNice, "added to this process's niceness for the workers, 0 to 19")
 	masterflag.Add(fs, &r.master)
-	g.log.Flags(fs, "info")
+	r.log.Flags(fs, "info")
 	return cmd
 }
 

@@ -107,9 +107,13 @@ func TestRunDrains(t *testing.T) {
 	job := w.start("powerhose", "exec", "--service", "sleep", "1000")
 	w.jobRuns()
 	run.signal(syscall.SIGTERM)
+	run.signal(os.Interrupt) // so soon after the first it is taken for the same
 	require.Zero(t, job.wait(), "a job that ran was lost")
 	require.Equal(t, "1000", job.stdout.String())
 	require.Zero(t, run.wait())
+	for _, text := range []string{"msg=serving", "msg=registered", "msg=drained"} {
+		require.Contains(t, run.stderr.String(), text)
+	}
 	require.False(t, alive(s.Workers[0].PID))
 }
 
@@ -123,21 +127,28 @@ func TestSecondSignalEndsRunAtOnce(t *testing.T) {
 	run.signal(os.Interrupt)
 	w.eventually("it drains", func(s jobrunner.Status) bool { return s.Draining })
 	require.True(t, alive(run.pid()))
-	run.signal(os.Interrupt)
-	require.Equal(t, 1, run.wait())
+	require.Equal(t, 1, run.insist(os.Interrupt))
 	gone(t, s.Workers[0].PID)
 	require.Equal(t, 8, job.wait(), "master lost")
 }
 
 func TestWorkersGoWithRunWhenItIsKilled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	run := w.start("powerhose", "run", "--workers", "2")
-	s := w.ready(2)
-	since := time.Now()
-	run.signal(syscall.SIGKILL)
-	gone(t, pids(s)...)
-	t.Logf("workers gone %v after powerhose run was killed", time.Since(since).Round(10*time.Microsecond))
+	for name, command := range map[string][]string{
+		"a child":           nil,
+		"a wrapper's child": {"sh", "-c", filepath.Join(bin, "powerhose-worker") + "; exit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			run := w.start("powerhose", append([]string{"run", "--workers", "2", "--"}, command...)...)
+			s := w.ready(2)
+			since := time.Now()
+			run.signal(syscall.SIGKILL)
+			gone(t, pids(s)...)
+			t.Logf("workers gone %v after powerhose run was killed", time.Since(since).Round(10*time.Microsecond))
+		})
+	}
 }
 
 func TestRunReplacesDeadWorkers(t *testing.T) {
@@ -167,9 +178,7 @@ func TestRunWithoutItsWorkerProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	alone := filepath.Join(w.dir, "alone")
-	program, err := os.ReadFile(filepath.Join(bin, "powerhose"))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(alone, program, 0o700))
+	require.NoError(t, os.Link(filepath.Join(bin, "powerhose"), alone))
 	cmd := w.command("powerhose", "run")
 	cmd.Path = alone
 	cmd.Env = append(cmd.Env, "PATH=/nowhere")

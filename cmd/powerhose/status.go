@@ -29,6 +29,7 @@ const defaultLook = 2 * time.Second
 
 func statusCommand(g *global) *cobra.Command {
 	var (
+		c       = &client{global: g}
 		asJSON  bool
 		timeout time.Duration
 	)
@@ -46,17 +47,17 @@ Exit codes:
 			if timeout <= 0 {
 				return errors.New("--timeout must be more than 0")
 			}
-			logger := g.log.Logger(cmd.ErrOrStderr())
+			logger := c.log.Logger(cmd.ErrOrStderr())
 			ctx, stop := cli.Interruptible(cmd.Context(), logger)
 			defer stop()
-			runner, err := g.connect(jobrunner.Config{Logger: logger})
+			runner, err := c.connect(jobrunner.Config{Logger: logger})
 			if err != nil {
 				return err
 			}
 			defer runner.Close()
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			status, err := g.ask(ctx, runner)
+			status, err := c.ask(ctx, runner)
 			if err != nil {
 				return cli.Fail(err)
 			}
@@ -66,7 +67,7 @@ Exit codes:
 	fs := cmd.Flags()
 	fs.BoolVar(&asJSON, "json", false, "print one JSON object")
 	fs.DurationVarP(&timeout, "timeout", "t", defaultLook, "how long to wait for the master's answer")
-	g.clientFlags(fs)
+	c.flags(fs)
 	return cmd
 }
 
@@ -74,7 +75,7 @@ Exit codes:
 const lookAgain = 20 * time.Millisecond
 
 // ask asks for the status until there is an answer or ctx ends.
-func (g *global) ask(ctx context.Context, runner *jobrunner.Runner) (jobrunner.Status, error) {
+func (c *client) ask(ctx context.Context, runner *jobrunner.Runner) (jobrunner.Status, error) {
 	for {
 		status, err := runner.Status(ctx)
 		if err == nil {
@@ -87,7 +88,7 @@ func (g *global) ask(ctx context.Context, runner *jobrunner.Runner) (jobrunner.S
 			if errors.As(context.Cause(ctx), &signal) {
 				return status, signal
 			}
-			return status, errNoMaster(g.frontend)
+			return status, errNoMaster(c.frontend)
 		}
 	}
 }

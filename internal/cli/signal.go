@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // SignalError is the cause of a context that a signal has ended.
@@ -16,8 +17,14 @@ type SignalError struct{ Signal os.Signal }
 
 func (e *SignalError) Error() string { return fmt.Sprintf("signal: %v", e.Signal) }
 
+// sameSignal is how soon after the first signal another one still belongs to it:
+// timeout(1), and wrappers in a terminal's foreground group, pass on a signal
+// that the process gets anyway.
+const sameSignal = 100 * time.Millisecond
+
 // Interruptible returns a context that ends at the first SIGINT or SIGTERM. The
-// second one ends the process at once, with ExitError. Call stop in the end.
+// second one, unless it comes within 0.1 s of the first, ends the process at
+// once, with ExitError. Call stop in the end.
 func Interruptible(parent context.Context, log *slog.Logger) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
@@ -25,15 +32,18 @@ func Interruptible(parent context.Context, log *slog.Logger) (ctx context.Contex
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() { // joined by stop
 		defer close(ended)
-		for first := true; ; first = false {
+		var first time.Time
+		for {
 			select {
 			case s := <-signals:
-				if !first {
+				if first.IsZero() {
+					first = time.Now()
+					log.Info("ending; a second signal ends it at once", "signal", s.String())
+					cancel(&SignalError{s})
+				} else if time.Since(first) > sameSignal {
 					log.Warn("a second signal: exiting at once", "signal", s.String())
 					os.Exit(ExitError)
 				}
-				log.Info("ending; a second signal ends it at once", "signal", s.String())
-				cancel(&SignalError{s})
 			case <-done:
 				return
 			}

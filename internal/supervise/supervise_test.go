@@ -244,7 +244,11 @@ func TestBadConfig(t *testing.T) {
 	notExecutable := t.TempDir() + "/data"
 	require.NoError(t, os.WriteFile(notExecutable, nil, 0o600))
 	notAProgram := t.TempDir() + "/garbage"
-	require.NoError(t, os.WriteFile(notAProgram, []byte("garbage\x00"), 0o700))
+	// A process forked meanwhile would keep it open for writing: "text file busy".
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(notAProgram, []byte("garbage\x00"), 0o700)
+	syscall.ForkLock.RUnlock()
+	require.NoError(t, err)
 	for text, cfg := range map[string]Config{
 		"Command is empty":              {},
 		`"no-such-program": executable`: {Command: []string{"no-such-program"}},
