@@ -21,7 +21,8 @@ const (
 	// NoWorkers, as Config.Workers, starts none: workers come by themselves and
 	// register at Config.Backend.
 	NoWorkers = -1
-	// NoWait, as Job.Wait, refuses the job at once if it cannot start now.
+	// NoWait, as Job.Wait, refuses the job at once if it cannot start now; also
+	// while no master is connected yet, right after Connect.
 	NoWait time.Duration = -1
 )
 
@@ -53,8 +54,8 @@ type Config struct {
 	Command []string
 	// Env is added to the workers' environment, each as NAME=value.
 	Env []string
-	// Nice is the workers' niceness, 1 to 19. Defaults to DefaultNice; NiceNone
-	// for no change.
+	// Nice is added to this process's niceness for the workers, as nice(1) does:
+	// 1 to 19. Defaults to DefaultNice; NiceNone for no change.
 	Nice int
 	// Backend is where workers register. Defaults to a socket in a private
 	// directory, which is removed at the end.

@@ -133,6 +133,9 @@ func errorOf(c *call.Call, ctxErr error) error {
 	switch {
 	case c.MasterLost:
 		e.kind = ErrMasterLost
+		if e.Text == "" && !e.mayHaveRun {
+			e.Text = "no master answered in time: is one running at that endpoint?"
+		}
 	case c.Outcome == protocol.OutcomeCancelled && errors.Is(ctxErr, context.DeadlineExceeded):
 		// The context's clock was a little ahead of the master's.
 		e.kind = ErrTimedOutWaiting

@@ -19,8 +19,18 @@ import (
 	"github.com/powerhose/powerhose/protocol"
 )
 
-// DefaultDrainTimeout is how long Run lets running jobs finish at its end.
-const DefaultDrainTimeout = 30 * time.Second
+// Defaults of Config.
+const (
+	DefaultHeartbeat       = dispatch.DefaultHeartbeat
+	DefaultLiveness        = dispatch.DefaultLiveness
+	DefaultGrace           = dispatch.DefaultGrace
+	DefaultMaxWaiting      = dispatch.DefaultMaxWaiting
+	DefaultMaxWaitingBytes = dispatch.DefaultMaxWaitingBytes
+	DefaultMaxMessage      = hub.DefaultMaxMessage
+	DefaultMaxWorkers      = hub.DefaultMaxWorkers
+	DefaultMaxRunners      = hub.DefaultMaxRunners
+	DefaultDrainTimeout    = 30 * time.Second
+)
 
 // Config of a Master. The zero value of a field means its default.
 type Config struct {
@@ -31,7 +41,7 @@ type Config struct {
 	Frontend, Backend string
 	// Heartbeat is how often peers give signs of life, 1 ms to 1 min; Liveness
 	// after how many silent ones a peer counts as dead, 2 to 100. Default to
-	// 1 s and 3.
+	// DefaultHeartbeat, 1 s, and DefaultLiveness, 3.
 	Heartbeat time.Duration
 	Liveness  int
 	// Grace is how long a worker may go on with a job after its deadline before

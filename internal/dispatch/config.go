@@ -4,6 +4,15 @@ package dispatch
 
 import "time"
 
+// Defaults of Config.
+const (
+	DefaultHeartbeat       = time.Second
+	DefaultLiveness        = 3
+	DefaultGrace           = time.Second
+	DefaultMaxWaiting      = 16384
+	DefaultMaxWaitingBytes = 256 << 20
+)
+
 // Config sets the timing and the limits of a Core. A zero field means its default.
 type Config struct {
 	// Heartbeat is how often a peer gives a sign of life. Defaults to 1 s.
@@ -30,19 +39,19 @@ type Config struct {
 // WithDefaults returns a copy in which every zero field has its default.
 func (c Config) WithDefaults() Config {
 	if c.Heartbeat <= 0 {
-		c.Heartbeat = time.Second
+		c.Heartbeat = DefaultHeartbeat
 	}
 	if c.Liveness <= 0 {
-		c.Liveness = 3
+		c.Liveness = DefaultLiveness
 	}
 	if c.Grace <= 0 {
-		c.Grace = time.Second
+		c.Grace = DefaultGrace
 	}
 	if c.MaxWaiting <= 0 {
-		c.MaxWaiting = 16384
+		c.MaxWaiting = DefaultMaxWaiting
 	}
 	if c.MaxWaitingBytes <= 0 {
-		c.MaxWaitingBytes = 256 << 20
+		c.MaxWaitingBytes = DefaultMaxWaitingBytes
 	}
 	if c.PrefetchBudget <= 0 {
 		c.PrefetchBudget = time.Millisecond

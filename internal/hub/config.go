@@ -17,6 +17,15 @@ import (
 	"github.com/powerhose/powerhose/protocol"
 )
 
+// Defaults of Config.
+const (
+	DefaultMaxMessage = 32 << 20
+	DefaultMaxWorkers = 4096
+	DefaultMaxRunners = 4096
+	defaultBatch      = 64
+	defaultPrefetch   = 64
+)
+
 // Config of a Hub. A zero field means its default.
 type Config struct {
 	// Frontend is where runners connect. The zero Endpoint means nowhere: then
@@ -54,24 +63,24 @@ const (
 func (c Config) withDefaults() Config {
 	c.Dispatch = c.Dispatch.WithDefaults()
 	if c.MaxMessage <= 0 {
-		c.MaxMessage = 32 << 20
+		c.MaxMessage = DefaultMaxMessage
 	}
 	if c.MaxWorkers <= 0 {
-		c.MaxWorkers = 4096
+		c.MaxWorkers = DefaultMaxWorkers
 	}
 	if c.MaxRunners <= 0 {
-		c.MaxRunners = 4096
+		c.MaxRunners = DefaultMaxRunners
 	}
 	switch {
 	case c.Batch == 0:
-		c.Batch = 64
+		c.Batch = defaultBatch
 	case c.Batch < 0:
 		c.Batch = 1
 	}
 	c.Batch = min(c.Batch, protocol.MaxBatch)
 	switch {
 	case c.Prefetch == 0:
-		c.Prefetch = 64
+		c.Prefetch = defaultPrefetch
 	case c.Prefetch < 0:
 		c.Prefetch = 0
 	}

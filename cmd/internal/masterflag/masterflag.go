@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/powerhose/powerhose/internal/cli"
-	"github.com/powerhose/powerhose/internal/dispatch"
 	"github.com/powerhose/powerhose/internal/endpoint"
 	"github.com/powerhose/powerhose/master"
 	"github.com/powerhose/powerhose/protocol"
@@ -22,18 +21,17 @@ import (
 // Add adds a flag for each field of the Config but the endpoints, with the
 // defaults of master.Config.
 func Add(fs *pflag.FlagSet, cfg *master.Config) {
-	d := dispatch.Config{}.WithDefaults()
-	fs.DurationVar(&cfg.Heartbeat, "heartbeat", d.Heartbeat,
+	fs.DurationVar(&cfg.Heartbeat, "heartbeat", master.DefaultHeartbeat,
 		fmt.Sprintf("how often peers give signs of life, %v to %v", protocol.MinHeartbeat, protocol.MaxHeartbeat))
-	fs.IntVar(&cfg.Liveness, "liveness", d.Liveness,
+	fs.IntVar(&cfg.Liveness, "liveness", master.DefaultLiveness,
 		fmt.Sprintf("after how many silent heartbeats a peer counts as dead, %d to %d", protocol.MinLiveness, protocol.MaxLiveness))
-	fs.DurationVar(&cfg.Grace, "grace", d.Grace,
+	fs.DurationVar(&cfg.Grace, "grace", master.DefaultGrace,
 		"how long a worker may go on with a job after its deadline before it counts as hung")
-	fs.IntVar(&cfg.MaxWaiting, "max-waiting", d.MaxWaiting, "how many jobs may wait for a worker")
-	cli.Size(fs, &cfg.MaxWaitingBytes, "max-waiting-bytes", d.MaxWaitingBytes, "how many bytes the waiting jobs may have")
-	cli.Size(fs, &cfg.MaxMessage, "max-message", 32<<20, "the largest payload and the largest result, 64KiB to 1GiB")
-	fs.IntVar(&cfg.MaxWorkers, "max-workers", 4096, "how many workers may register")
-	fs.IntVar(&cfg.MaxRunners, "max-runners", 4096, "how many runners may connect")
+	fs.IntVar(&cfg.MaxWaiting, "max-waiting", master.DefaultMaxWaiting, "how many jobs may wait for a worker")
+	cli.Size(fs, &cfg.MaxWaitingBytes, "max-waiting-bytes", master.DefaultMaxWaitingBytes, "how many bytes the waiting jobs may have")
+	cli.Size(fs, &cfg.MaxMessage, "max-message", master.DefaultMaxMessage, "the largest payload and the largest result, 64KiB to 1GiB")
+	fs.IntVar(&cfg.MaxWorkers, "max-workers", master.DefaultMaxWorkers, "how many workers may register")
+	fs.IntVar(&cfg.MaxRunners, "max-runners", master.DefaultMaxRunners, "how many runners may connect")
 	fs.DurationVar(&cfg.DrainTimeout, "drain-timeout", master.DefaultDrainTimeout,
 		"how long running jobs may take to finish after SIGTERM")
 	cli.Insecure(fs, &cfg.Insecure)
