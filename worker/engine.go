@@ -70,6 +70,9 @@ type engine struct {
 	ledger     *ledger.Worker
 	claimed    uint64 // number claimed last
 
+	dropped    uint64 // messages
+	complained time.Duration
+
 	over   bool
 	reason session.WorkerReason // why it is over, if err is nil
 	text   string
@@ -141,7 +144,7 @@ func (e *engine) options() zmqnet.Options {
 // wantsLedger: a ledger needs a master on this machine, and a connection on
 // which jobs cannot outlive their registration.
 func (e *engine) wantsLedger(backend endpoint.Endpoint) bool {
-	return backend.IsIPC() && e.cfg.Listen == "" && e.cfg.Prefetch >= 0
+	return backend.IsIPC() && e.cfg.Listen == ""
 }
 
 // work is one round: it does what there is to do now, and reports whether it
@@ -245,13 +248,22 @@ func (e *engine) drain(s *zmqnet.Socket, own bool) (more bool) {
 		case errors.Is(err, zmqnet.ErrAgain):
 			return false
 		case errors.Is(err, zmqnet.ErrMalformed):
-			e.log.Warn("dropped a message of the master", "error", err)
+			e.complain(err.Error())
 		default:
 			e.fail(err)
 			return false
 		}
 	}
 	return true
+}
+
+// complain counts a message that was dropped, and says so now and then.
+func (e *engine) complain(why string) {
+	e.dropped++
+	if e.dropped == 1 || e.now-e.complained >= time.Second {
+		e.complained = e.now
+		e.log.Warn("dropped a message of the master", "reason", why, "dropped", e.dropped)
+	}
 }
 
 // fail ends the engine for a reason of its own.

@@ -4,6 +4,7 @@ package worker_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func (g *gate) deaf(_ context.Context, job *worker.Job) ([]byte, error) {
 	return []byte("released"), nil
 }
 
+//
 func TestCancelAndDeadline(t *testing.T) {
 	t.Parallel()
 	m, g := newMaster(t), newGate()
@@ -65,6 +67,7 @@ func TestCancelAndDeadline(t *testing.T) {
 	m.leave(r)
 }
 
+//
 func TestLedgerCountsAndFences(t *testing.T) {
 	t.Parallel()
 	m, g := newMaster(t), newGate()
@@ -124,6 +127,7 @@ func (m *master) receivePing() {
 	m.pings++
 }
 
+//
 func TestHeartbeatsWhileHandlersCompute(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
@@ -156,6 +160,7 @@ func TestHeartbeatsWhileHandlersCompute(t *testing.T) {
 	m.leave(r)
 }
 
+//
 func TestMasterRestarts(t *testing.T) {
 	t.Parallel()
 	m, g := newMaster(t), newGate()
@@ -196,6 +201,7 @@ func TestMasterRestarts(t *testing.T) {
 	m.leave(r)
 }
 
+//
 func TestEvicted(t *testing.T) {
 	t.Parallel()
 	m, g := newMaster(t), newGate()
@@ -214,6 +220,7 @@ func TestEvicted(t *testing.T) {
 	m.leave(r)
 }
 
+//
 func TestSilentMaster(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
@@ -229,11 +236,28 @@ func TestSilentMaster(t *testing.T) {
 	m.leave(r)
 }
 
+// libzmq gives up a connection for ever over a frame that is too long.
+func TestConnectsAgainAfterOversizeMessage(t *testing.T) {
+	t.Parallel()
+	m := newMaster(t)
+	r := start(t, worker.Config{
+		Services: worker.Services{"": worker.Text(upper)}, Backend: m.endpoint, MaxMessage: protocol.MinMessage,
+	})
+	m.register()
+	m.welcome(protocol.Welcome{Heartbeat: 20 * time.Millisecond})
+	m.job(1, "", strings.Repeat("x", protocol.MinMessage+1))
+	m.admit()
+	m.job(2, "", "text")
+	m.result(2)
+	m.leave(r)
+}
+
+//
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	cfg := worker.Config{
 		Services: worker.Services{"": worker.Text(upper)},
-		Backend:  "ipc://" + t.TempDir() + "/nobody.sock", Patience: 150 * time.Millisecond,
+		Backend:  ipcIn(t, "nobody.sock"), Patience: 150 * time.Millisecond,
 	}
 	begin := time.Now()
 	require.ErrorIs(t, start(t, cfg).wait(), worker.ErrMasterGone)
@@ -266,6 +290,7 @@ func TestWedged(t *testing.T) {
 	close(g.release)
 }
 
+//
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t)
@@ -278,6 +303,7 @@ func TestRefused(t *testing.T) {
 	require.NotContains(t, err.Error(), "\x1b", "a peer's text is escaped")
 }
 
+//
 func TestDrainFinishesWhatWasSent(t *testing.T) {
 	t.Parallel()
 	m, g := newMaster(t), newGate()
@@ -302,7 +328,7 @@ func TestDrainFinishesWhatWasSent(t *testing.T) {
 func TestDrainWithoutMaster(t *testing.T) {
 	t.Parallel()
 	r := start(t, worker.Config{
-		Services: worker.Services{"": worker.Text(upper)}, Backend: "ipc://" + t.TempDir() + "/nobody.sock",
+		Services: worker.Services{"": worker.Text(upper)}, Backend: ipcIn(t, "nobody.sock"),
 		Patience: time.Hour,
 	})
 	r.drain()
@@ -323,6 +349,7 @@ func TestDrainWithoutMaster(t *testing.T) {
 	require.NoError(t, r.wait())
 }
 
+//
 func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
 	m, g := newMaster(t), newGate()

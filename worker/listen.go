@@ -14,7 +14,7 @@ import (
 
 // ownSocket is the worker's own ROUTER in listen mode. Each registration has a
 // fresh one at another endpoint, so that a job of an earlier registration cannot
-// come over it.
+// come over it.
 type ownSocket struct {
 	socket *zmqnet.Socket
 	waiter *zmqnet.Waiter

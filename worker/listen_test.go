@@ -47,9 +47,10 @@ func (m *master) receiveFrom(s *zmqnet.Socket) *zmqnet.Message {
 	}
 }
 
+//
 func TestListen(t *testing.T) {
 	t.Parallel()
-	for name, listen := range map[string]string{"ipc": "ipc://" + t.TempDir() + "/own.sock", "tcp": "tcp://127.0.0.1:0"} {
+	for name, listen := range map[string]string{"ipc": ipcIn(t, "own.sock"), "tcp": "tcp://127.0.0.1:0"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, g := newMaster(t), newGate()
@@ -84,6 +85,12 @@ func TestListen(t *testing.T) {
 			require.NoError(t, own.Send1(protocol.JobRef{ID: 1, Attempt: 1}.Append(nil, protocol.CommandCancel)))
 			require.ErrorIs(t, recv(t, g.causes), worker.ErrCancelled)
 			m.receiveFrom(own)
+			require.NoError(t, own.Send2(header, []byte("running")))
+			recv(t, g.started)
+			require.NoError(t, own.Send1(protocol.AppendPing(nil, protocol.RoleWorker)))
+			require.Equal(t, protocol.AppendPong(nil, protocol.RoleWorker), m.receiveFrom(own).Frames[0])
+			g.release <- struct{}{}
+			m.receiveFrom(own)
 
 			// The master's connection breaks: the answer goes nowhere.
 			require.NoError(t, own.Send2(header, []byte("lost")))
@@ -95,4 +102,17 @@ func TestListen(t *testing.T) {
 			m.leave(r)
 		})
 	}
+}
+
+func TestListenWhereItCannot(t *testing.T) {
+	t.Parallel()
+	m := newMaster(t)
+	r := start(t, worker.Config{
+		Services: worker.Services{"": worker.Text(upper)}, Backend: m.endpoint,
+		Listen: ipcIn(t, "no/such/directory/own.sock"),
+	})
+	for len(r.ended) == 0 { // only looking sends the probe
+		require.NoError(t, m.poller.Wait(10*time.Millisecond))
+	}
+	require.ErrorContains(t, r.wait(), "no/such/directory")
 }

@@ -5,6 +5,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -35,17 +36,25 @@ type master struct {
 	mute     bool // do not answer PING
 }
 
-// message is what a worker sent. A BATCH is taken apart.
+// message is what a worker sent.
 type message struct {
 	cmd     protocol.Command
 	fields  []byte
 	payload []byte
-	frames  int
-	batched int // how many records came with it, 0 for a message of its own
 }
 
 func newMaster(t testing.TB) *master {
-	return newMasterAt(t, "ipc://"+filepath.Join(t.TempDir(), "backend.sock"))
+	return newMasterAt(t, ipcIn(t, "backend.sock"))
+}
+
+// ipcIn returns an ipc endpoint in a folder of its own, with a path short
+// enough for a socket wherever temporary folders are.
+func ipcIn(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ph")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return "ipc://" + filepath.Join(dir, name)
 }
 
 func newMasterAt(t testing.TB, at string) *master {
@@ -86,10 +95,10 @@ func (m *master) receive() message {
 	head, fields, err := protocol.ParseHeader(m.msg.Frames[0])
 	require.NoError(m.t, err)
 	require.Equal(m.t, protocol.RoleWorker, head.Role)
-	require.Equal(m.t, head.Frames(protocol.ToMaster), len(m.msg.Frames), "frames of %s", head.Command)
+	require.Len(m.t, m.msg.Frames, head.Frames(protocol.ToMaster), head.Command)
 	m.conn = m.msg.ID
-	got := message{cmd: head.Command, fields: fields, frames: len(m.msg.Frames)}
-	if got.frames == 2 {
+	got := message{cmd: head.Command, fields: fields}
+	if len(m.msg.Frames) == 2 {
 		got.payload = m.msg.Frames[1]
 	}
 	return got

@@ -17,10 +17,13 @@ const (
 	batchBytes   = 60 << 10
 
 	// quick is how fast a handler must have been to have its result wait for
-	// that of the next job, which is there already. holdFor is how long results
-	// are held back that way, and holdMost when they leave although the next
-	// job turned out to be slow.
+	// that of the next job, which is running already. holdMany and holdFor are
+	// how many results are held back that way and for how long: enough to share
+	// the cost of a message, and few enough that the master is not left waiting
+	// for them. holdMost is when they leave although the next job turned out to
+	// be slow.
 	quick    = 20 * time.Microsecond
+	holdMany = 16
 	holdFor  = 50 * time.Microsecond
 	holdMost = 200 * time.Microsecond
 )
@@ -72,7 +75,7 @@ func (e *engine) answer(ref protocol.JobRef, peer string, r *run) {
 // that take no longer than a message does are on their way.
 func (e *engine) holds() bool {
 	b := &e.box
-	return b.n > 0 && b.last < quick && e.session.Running() > 0 && e.now-b.since < holdFor
+	return b.n > 0 && b.n < holdMany && b.last < quick && e.session.Running() > 0 && e.now-b.since < holdFor
 }
 
 // flush sends what is in the outbox.

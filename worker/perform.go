@@ -56,7 +56,7 @@ func (e *engine) perform(a *session.WorkerAction) {
 	case session.WorkerReconnect:
 		e.reconnect(a)
 	case session.WorkerDropped:
-		e.log.Warn("dropped a message of the master", "reason", a.Text)
+		e.complain(a.Text)
 	case session.WorkerEnd:
 		e.reason, e.text = a.Reason, a.Text
 		e.finishAll()
@@ -79,7 +79,7 @@ func (e *engine) startJob(a *session.WorkerAction) {
 }
 
 // claim writes into the start ledger that the n-th job starts, and with it, in
-// passing, that those before it will not start any more.
+// passing, that those before it will not start any more.
 func (e *engine) claim(n uint64) bool {
 	if e.ledger == nil {
 		return true

@@ -24,18 +24,20 @@ func TestCloseAnswersEveryCall(t *testing.T) {
 	c.Submit(sent)
 	m.awaitSeen(t)
 	m.tell(protocol.AppendDrain(nil, protocol.RoleRunner))
+	eventually(t, func() (draining bool) {
+		inside(t, c, func() { draining = c.session.Target() < 0 })
+		return draining
+	})
 	unsent := newCall("")
-	questions := make(chan error, 2)
+	questions := make(chan error, 1)
 	go func() {
 		_, _, _, err := c.Master(context.Background())
 		questions <- err
 	}()
-	// It is draining when the question is there and not answered.
-	for waiting := false; !waiting; yield() {
-		done := make(chan struct{})
-		c.queue.Add(task{kind: taskDo, do: func() { waiting = len(c.queries) == 1; close(done) }})
-		<-done
-	}
+	eventually(t, func() (asked bool) {
+		inside(t, c, func() { asked = len(c.queries) == 1 })
+		return asked
+	})
 	c.Submit(unsent)
 	require.NoError(t, c.Close())
 	require.Equal(t, verdict{Outcome: protocol.OutcomeClosed, MayHaveRun: true}, verdictOf(await(t, sent)))

@@ -4,6 +4,7 @@ package client
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,10 +21,11 @@ var lostMaybe = verdict{MasterLost: true, MayHaveRun: true}
 
 func TestKilledMasterIsNoticedAtOnce(t *testing.T) {
 	t.Parallel()
-	if listenerPID(strings.TrimPrefix(address(t), "ipc://")) != 0 {
-		t.Fatal("nobody listens there")
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells that a process has ended")
 	}
 	at := address(t)
+	require.Zero(t, listenerPID(strings.TrimPrefix(at, "ipc://")), "nobody listens there")
 	p := startProcess(t, at)
 	c := connect(t, Config{Masters: []string{at}})
 	calls := []*call.Call{newCall("", service("hold")), newCall("", service("hold"))}
@@ -35,8 +37,6 @@ func TestKilledMasterIsNoticedAtOnce(t *testing.T) {
 	for _, cl := range calls {
 		require.Equal(t, lostMaybe, verdictOf(await(t, cl)))
 	}
-	// Nothing was sent, so only the end of the process can tell before the next
-	// heartbeat, a second later.
 	t.Logf("noticed after %v", time.Since(killed))
 
 	// Jobs wait for the next one.
@@ -168,15 +168,15 @@ func TestConnectionThatBreaks(t *testing.T) {
 
 func TestSilentMaster(t *testing.T) {
 	t.Parallel()
-	m := startMaster(t, address(t), heartbeat(20*time.Millisecond))
+	m := startMaster(t, address(t), heartbeat(100*time.Millisecond))
 	c := connect(t, Config{Masters: []string{m.endpoint}})
 	cl := newCall("", service("hold"))
 	c.Submit(cl)
 	m.awaitSeen(t)
-	for pings := 0; pings < 5; yield() {
-		m.do(func() { pings = m.pings })
-	}
-	require.Empty(t, cl.Done)
+	eventually(t, func() (several bool) {
+		m.do(func() { several = m.pings > 2 })
+		return several
+	})
 	m.do(func() { m.mute = true })
 	require.Equal(t, lostMaybe, verdictOf(await(t, cl)))
 	m.do(func() { m.mute = false })
@@ -315,14 +315,12 @@ func TestMasterThatRefuses(t *testing.T) {
 	done(t, cl, "elsewhere")
 
 	lonely := dial(t, Config{Masters: []string{m.endpoint}})
-	for {
-		_, err := lonely.Status(10 * time.Millisecond)
+	eventually(t, func() bool {
+		_, err := lonely.Status(time.Millisecond)
 		require.ErrorIs(t, err, ErrNoMaster)
 		require.NotContains(t, err.Error(), "\n")
-		if strings.Contains(err.Error(), `refused: refused: "no\n"`) {
-			break
-		}
-	}
+		return strings.Contains(err.Error(), `refused: refused: "no\n"`)
+	})
 }
 
 func TestSocketThatBreaks(t *testing.T) {
@@ -333,7 +331,7 @@ func TestSocketThatBreaks(t *testing.T) {
 	c.Submit(held)
 	m.awaitSeen(t)
 	breakSocket := func() { _ = c.links[0].socket.Close(0) }
-	require.True(t, c.queue.Add(task{kind: taskDo, do: func() { breakSocket(); c.links[0].touched = true }}))
+	inside(t, c, func() { breakSocket(); c.links[0].touched = true })
 	require.Equal(t, lostMaybe, verdictOf(await(t, held)))
 	cl := newCall("a new one")
 	c.Submit(cl)
@@ -342,7 +340,7 @@ func TestSocketThatBreaks(t *testing.T) {
 	// The same while sending.
 	for _, name := range []string{"", "seen"} {
 		again(cl, "once more", service(name))
-		require.True(t, c.queue.Add(task{kind: taskDo, do: func() { breakSocket(); c.Submit(cl) }}))
+		inside(t, c, func() { breakSocket(); c.Submit(cl) })
 		done(t, cl, "once more")
 	}
 }

@@ -48,7 +48,8 @@ func TestMain(m *testing.M) {
 }
 
 func helper(address string) {
-	m, err := listen(address, protocol.Welcome{})
+	// Only the end of its process can tell that it is gone.
+	m, err := listen(address, protocol.Welcome{Heartbeat: protocol.MaxHeartbeat, Batch: 16})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -122,15 +123,27 @@ func connect(t testing.TB, cfg Config) *Client {
 // awaitMaster waits until jobs go to that master.
 func awaitMaster(t testing.TB, c *Client, endpoint string) {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	eventually(t, func() bool {
 		_, _, at, err := c.Master(t.Context())
 		require.NoError(t, err)
-		if at == endpoint {
-			return
-		}
-		yield()
+		return at == endpoint
+	})
+}
+
+// inside has f called by whoever is at work, and waits for it.
+func inside(t testing.TB, c *Client, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	require.True(t, c.queue.Add(task{kind: taskDo, do: func() { f(); close(done) }}))
+	<-done
+}
+
+// eventually waits until ok says so, for what has no event.
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); yield() {
+		require.True(t, time.Now().Before(end), "it did not come")
 	}
-	require.FailNow(t, "not up: "+endpoint)
 }
 
 // yield passes a moment between two looks at something without an event.

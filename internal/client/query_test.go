@@ -42,14 +42,10 @@ func TestStatus(t *testing.T) {
 			_, err := c.Status(patience)
 			answer <- err
 		}()
-		for asked := false; !asked; {
-			done := make(chan struct{})
-			c.queue.Add(task{kind: taskDo, do: func() {
-				asked = len(c.queries) == 1 && c.queries[0].asked == c.links[0]
-				close(done)
-			}})
-			<-done
-		}
+		eventually(t, func() (asked bool) {
+			inside(t, c, func() { asked = len(c.queries) == 1 && c.queries[0].asked == c.links[0] })
+			return asked
+		})
 		clear(m.peers)
 		m.refuse = protocol.CodeRefused
 	})
@@ -105,8 +101,9 @@ func TestMaster(t *testing.T) {
 	m := startMaster(t, at)
 	require.Equal(t, answer{os.Getpid(), m.welcome.Identity, at, nil}, <-answers)
 	// A master that does not answer in time.
-	free := make(chan struct{})
-	go m.do(func() { <-free })
+	blocked, free := make(chan struct{}), make(chan struct{})
+	go m.do(func() { close(blocked); <-free })
+	<-blocked
 	_, err = c.Status(5 * time.Millisecond)
 	close(free)
 	require.ErrorIs(t, err, ErrNoMaster)

@@ -38,6 +38,7 @@ type submission struct {
 	ref     int
 	ev      Event
 	replied bool
+	since   Time        // of the reply
 	on      *seenWorker // who has it now
 	job     JobID
 	attempt uint32
@@ -57,6 +58,7 @@ type holding struct {
 	job     JobID
 	attempt uint32
 	seq     int
+	front   Time // since when it may be running; Never while others are before it
 }
 
 type seenWorker struct {
@@ -270,7 +272,7 @@ func (o *observer) assign(ev Event, a Action) {
 	o.choice(ev, s, w)
 
 	w.assigned++
-	w.held = append(w.held, holding{s, a.Job, a.Attempt, w.assigned})
+	w.held = append(w.held, holding{s, a.Job, a.Attempt, w.assigned, Never})
 	s.on, s.job, s.attempt = w, a.Job, a.Attempt
 }
 
@@ -341,7 +343,10 @@ func (o *observer) reply(ev Event, earlier []Action, a Action) {
 		ok = o.drainBy < Never && (s.on == nil || (ev.Kind == EventTick && o.now >= o.drainBy))
 	}
 	require.True(o.t, ok, "%d: outcome %v of event %d makes no sense", s.ref, a.Outcome, ev.Kind)
-	s.replied = true
+	if ev.Kind == EventTick && (a.Outcome == OutcomeTimedOutWaiting || a.Outcome == OutcomeNoWorker) {
+		require.GreaterOrEqual(o.t, o.now, s.startBy(), "%d could have waited longer", s.ref)
+	}
+	s.replied, s.since = true, o.now
 }
 
 func (o *observer) tagTaken(s *submission) bool {
@@ -368,11 +373,15 @@ func (o *observer) after(ev Event) {
 		delete(o.runners, ev.Runner)
 	}
 	require.True(o.t, o.answered == nil || o.answered.replied, "a result was not delivered")
+	if ev.Kind == EventSubmit {
+		o.admitted(o.subs[len(o.subs)-1])
+	}
 	for _, s := range o.subs {
 		if s.replied {
 			continue
 		}
 		require.NotNil(o.t, o.runners[s.ev.Runner], "%d has no runner and no outcome", s.ref)
+		require.False(o.t, ev.Kind == EventTick && o.now >= o.drainBy, "%d has no outcome at the end of the drain", s.ref)
 		require.False(o.t, o.drained, "%d has no outcome after the drain", s.ref)
 		if ev.Kind == EventTick {
 			require.Less(o.t, o.now, s.ev.Deadline, "%d has no outcome at its deadline", s.ref)
@@ -385,9 +394,45 @@ func (o *observer) after(ev Event) {
 		}
 	}
 	for id, w := range o.workers {
+		o.progress(ev, w)
 		require.False(o.t, w.draining && !w.evicted && len(w.held) == 0, "worker %d is drained and was not let go", id)
 		if ev.Kind == EventTick && !w.evicted && len(w.held) == 0 {
 			require.Less(o.t, o.now, w.lastSeen.Add(o.cfg.silence()), "worker %d is silent and was not evicted", id)
+		}
+	}
+}
+
+// admitted checks that a job which waits since this step was allowed to.
+func (o *observer) admitted(s *submission) {
+	if s.replied {
+		return
+	}
+	require.False(o.t, o.tagTaken(s), "%d has the tag of another", s.ref)
+	require.Equal(o.t, Never, o.drainBy, "%d was admitted by a master that drains", s.ref)
+	if s.on != nil {
+		return
+	}
+	waiting, size := 0, int64(0)
+	for _, e := range o.subs {
+		if !e.replied && e.on == nil {
+			waiting++
+			size += int64(len(e.ev.Payload) + len(e.ev.Headers))
+		}
+	}
+	require.LessOrEqual(o.t, waiting, o.cfg.MaxWaiting)
+	require.LessOrEqual(o.t, size, o.cfg.MaxWaitingBytes)
+	require.Less(o.t, o.now, s.startBy(), "%d must not wait", s.ref)
+}
+
+// progress notes which jobs of w may be running, and checks that w was not
+// given more time for them than the grace.
+func (o *observer) progress(ev Event, w *seenWorker) {
+	for i := range w.held[:min(len(w.held), w.ev.Capacity)] {
+		h := &w.held[i]
+		h.front = min(h.front, o.now)
+		if ev.Kind == EventTick && h.sub.replied && !w.evicted {
+			end := max(h.sub.ev.Deadline, h.sub.since, h.front).Add(o.cfg.Grace)
+			require.True(o.t, o.now < end || end == Never, "worker %d hangs and was not evicted", w.ev.Worker)
 		}
 	}
 }

@@ -40,6 +40,7 @@ type driver struct {
 
 	services []string
 	runs     []time.Duration
+	storm    int        // how much more often workers are lost
 	workers  []WorkerID // that were not told to have gone, in order
 	runners  []RunnerID
 	nextID   uint64
@@ -75,6 +76,7 @@ func newDriver(t *rapid.T) *driver {
 		[]time.Duration{10 * time.Microsecond},
 		[]time.Duration{10 * time.Microsecond, 0, 300 * time.Microsecond, 20 * time.Millisecond},
 		[]time.Duration{0, 50 * time.Millisecond, 500 * time.Millisecond})
+	d.storm = pick(t, "storm", 0, 0, 8)
 	d.core, d.seen = New(d.cfg), newObserver(t, d.cfg)
 	return d
 }
@@ -112,8 +114,8 @@ func (d *driver) random() {
 		{8, d.result},
 		{2, d.results},
 		{3, d.wait},
-		{2, d.workerUp},
-		{1, d.workerDown},
+		{2 + d.storm, d.workerUp},
+		{1 + d.storm, d.workerDown},
 		{1, d.workerDrain},
 		{1, d.workerBeat},
 		{2, d.returned},

@@ -9,6 +9,7 @@ import (
 	"github.com/powerhose/powerhose/protocol"
 )
 
+//
 func TestWorkerDrainsWhatItWasSent(t *testing.T) {
 	t.Parallel()
 	b := registered(t, testWorker)
@@ -25,6 +26,7 @@ func TestWorkerDrainsWhatItWasSent(t *testing.T) {
 	b.receive(bye(), "down: drained", "end: drained")
 }
 
+//
 func TestWorkerDrainWithoutRegistration(t *testing.T) {
 	t.Parallel()
 	b := newWorkerBench(t, testWorker)
@@ -102,6 +104,7 @@ func TestWorkerDrainTimeout(t *testing.T) {
 	b.wait(time.Minute, "@1.5s end: drain timeout")
 }
 
+//
 func TestWorkerByeThatNobodyAskedFor(t *testing.T) {
 	t.Parallel()
 	b := registered(t, testWorker)

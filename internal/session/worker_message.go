@@ -23,7 +23,7 @@ func (w *Worker) receive(frames [][]byte, peer string) {
 		return
 	}
 	want := head.Frames(protocol.FromMaster)
-	if want == 0 || head.Role != protocol.RoleWorker && head.Command != protocol.CommandError {
+	if want == 0 || head.Role != protocol.RoleWorker && head.Command != protocol.CommandError {
 		w.drop("unexpected " + head.Command.String() + " of the " + head.Role.String() + "'s conversation")
 		return
 	}
@@ -66,7 +66,7 @@ func (w *Worker) handle(cmd protocol.Command, fields, payload []byte, peer strin
 		return err
 	case protocol.CommandPing:
 		err := protocol.ParseEmpty(fields)
-		if err == nil {
+		if err == nil && w.state == workerRegistered {
 			w.emit(WorkerAction{Kind: WorkerSend, Command: protocol.CommandPong, Peer: peer})
 		}
 		return err

@@ -14,6 +14,7 @@ import (
 
 const ms = time.Millisecond
 
+//
 func TestWorkerRegistersOnProbeAndAnswersJobs(t *testing.T) {
 	t.Parallel()
 	b := newWorkerBench(t, testWorker)
@@ -26,6 +27,7 @@ func TestWorkerRegistersOnProbeAndAnswersJobs(t *testing.T) {
 	b.receive(pong())
 }
 
+//
 func TestWorkerStartsInTheOrderReceived(t *testing.T) {
 	t.Parallel()
 	cfg := testWorker
@@ -45,6 +47,7 @@ func TestWorkerStartsInTheOrderReceived(t *testing.T) {
 	require.Equal(t, 1, b.w.Running())
 }
 
+//
 func TestWorkerGivesBackWhatItMayNotOrCannotStart(t *testing.T) {
 	t.Parallel()
 	b := registered(t, testWorker)
@@ -62,6 +65,7 @@ func TestWorkerGivesBackWhatItMayNotOrCannotStart(t *testing.T) {
 	b.done(0, "result 0: 6/1", "return 9/1") // expired while it waited
 }
 
+//
 func TestWorkerCancelAndRecall(t *testing.T) {
 	t.Parallel()
 	b := registered(t, testWorker)
@@ -77,6 +81,7 @@ func TestWorkerCancelAndRecall(t *testing.T) {
 	b.receive(reference(protocol.CommandCancel, 1, 1))
 }
 
+//
 func TestWorkerPingsAndCountsSilence(t *testing.T) {
 	t.Parallel()
 	b := registered(t, testWorker)
@@ -89,6 +94,7 @@ func TestWorkerPingsAndCountsSilence(t *testing.T) {
 	b.wait(7*time.Second, "@6.9s send PING")
 }
 
+//
 func TestWorkerTakesHeartbeatFromWelcome(t *testing.T) {
 	t.Parallel()
 	b := newWorkerBench(t, testWorker)
@@ -104,6 +110,7 @@ func TestWorkerTakesHeartbeatFromWelcome(t *testing.T) {
 		"@11s reconnect: no answer", "@14s reconnect: no answer", "@16s end: master gone")
 }
 
+//
 func TestWorkerGivesUpWithoutMaster(t *testing.T) {
 	t.Parallel()
 	b := newWorkerBench(t, testWorker)
@@ -120,6 +127,7 @@ func TestWorkerGivesUpWithoutMaster(t *testing.T) {
 		"@3s down: silent", "@3s cancel 0: silent", "@3s reconnect: silent", "@5s end: master gone")
 }
 
+//
 func TestWorkerReconnectsWithoutWelcome(t *testing.T) {
 	t.Parallel()
 	b := newWorkerBench(t, testWorker)
@@ -136,6 +144,7 @@ func TestWorkerReconnectsWithoutWelcome(t *testing.T) {
 	b.receive(welcome(), "dropped")
 }
 
+//
 func TestWorkerRegistersAgainOnlyWhenNothingRuns(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string][][]byte{
@@ -152,7 +161,7 @@ func TestWorkerRegistersAgainOnlyWhenNothingRuns(t *testing.T) {
 		b.receive(reference(protocol.CommandCancel, 1, 1))
 		b.receive(peerError(protocol.CodeUnregistered))
 		b.now += time.Second
-		b.receive(ping(), "send PONG")
+		b.receive(ping())
 		b.done(0, "register") // no result, and job 2 is forgotten
 		b.receive(job(3), "dropped")
 		b.receive(welcome(), "up")
@@ -182,6 +191,7 @@ func TestWorkerWedged(t *testing.T) {
 	b.receive(welcome(), "up")
 }
 
+//
 func TestWorkerFencedByLedger(t *testing.T) {
 	t.Parallel()
 	cfg := testWorker
@@ -215,6 +225,7 @@ func TestWorkerLosesConnection(t *testing.T) {
 	b.receive(probe(), "register")
 }
 
+//
 func TestWorkerRefused(t *testing.T) {
 	t.Parallel()
 	for _, code := range []protocol.ErrorCode{
@@ -232,6 +243,7 @@ func TestWorkerRefused(t *testing.T) {
 		"down: refused", "end: refused wrong role:")
 }
 
+//
 func TestWorkerListens(t *testing.T) {
 	t.Parallel()
 	cfg := testWorker
@@ -266,6 +278,7 @@ func TestWorkerThatWasStopped(t *testing.T) {
 	b.receive(welcome(), "up")
 }
 
+//
 func TestWorkerDropsMalformed(t *testing.T) {
 	t.Parallel()
 	header := job(1)[0]
