@@ -103,8 +103,9 @@ func (c *Client) other(l *link, cmd protocol.Command, fields []byte) error {
 		if err != nil {
 			return err
 		}
-		if e.Code != protocol.CodeUnregistered {
-			c.log.Warn("the master answered with an error", "endpoint", l.endpoint, "error", e)
+		if (e.Code == protocol.CodeUnknownCommand || e.Code == protocol.CodeTooLarge) && !l.complained {
+			l.complained = true
+			c.log.Warn("the master dropped a message", "endpoint", l.endpoint, "error", e)
 		}
 		ev.Kind, ev.Err = session.RunnerError, e
 	default:

@@ -68,7 +68,7 @@ func (c *Client) work(tasks []task) (again bool) {
 	// moment; when it fires too early, this arms it again.
 	if at, ok := c.session.NextDeadline(); ok && at < c.armed {
 		c.armed = at
-		c.timer.Reset(at - c.now)
+		c.timer.Reset(at - time.Since(c.epoch))
 	}
 	return again
 }

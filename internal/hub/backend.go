@@ -173,6 +173,10 @@ func (h *Hub) registerWorker(fields []byte) {
 			h.log.Warn("cannot read a worker's start ledger", "worker", reg.Identity, "error", err)
 		}
 	}
+	w.prefetch = min(reg.Prefetch, h.cfg.Prefetch)
+	if reg.Ledger != "" && w.ledger == nil {
+		w.prefetch = 0 // it counts on a ledger that cannot be read
+	}
 	h.workers[conn] = w
 	h.byIdentity[reg.Identity] = w
 	h.watchProcess(&w.peer, cred, func() {
@@ -198,7 +202,7 @@ func (h *Hub) accept(w *worker) {
 	if w.batch < 2 {
 		welcome.Batch = 0
 	}
-	welcome.Prefetch = min(w.reg.Prefetch, h.cfg.Prefetch)
+	welcome.Prefetch = w.prefetch
 	welcome.Ledger = w.ledger != nil
 	header, err := welcome.Append(h.scratch[:0], protocol.RoleWorker)
 	if err != nil {
@@ -216,7 +220,7 @@ func (h *Hub) accept(w *worker) {
 		"language", w.reg.Language, "services", w.reg.Services, "capacity", w.reg.Capacity)
 	h.step(&dispatch.Event{
 		Kind: dispatch.EventWorkerUp, Worker: w.id, Services: w.reg.Services,
-		Capacity: w.reg.Capacity, Prefetch: welcome.Prefetch,
+		Capacity: w.reg.Capacity, Prefetch: w.prefetch,
 	})
 }
 

@@ -36,6 +36,8 @@ type worker struct {
 	id    dispatch.WorkerID // 0 until the core knows it
 	reg   protocol.Registration
 	since dispatch.Time
+	// prefetch is how many jobs it is given beyond its capacity.
+	prefetch int
 
 	ledger *ledger.Master // nil if it has none
 	// sent is how many assignments were handed to its connection: what was

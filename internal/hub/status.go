@@ -48,7 +48,7 @@ func (h *Hub) status() protocol.MasterStatus {
 			ID: w.reg.Identity, PID: w.reg.PID, Host: w.reg.Host,
 			Language: w.reg.Language, Version: w.reg.LibraryVersion,
 			Services: w.reg.Services, Capacity: w.reg.Capacity,
-			Prefetch: min(w.reg.Prefetch, h.cfg.Prefetch), Endpoint: w.reg.Endpoint,
+			Prefetch: w.prefetch, Endpoint: w.reg.Endpoint,
 			Draining: cw.Draining, Running: cw.Running, Done: cw.Done, Failed: cw.Failed,
 			Age: h.now.Sub(w.since).Seconds(),
 		})

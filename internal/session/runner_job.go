@@ -200,13 +200,14 @@ func (s *runnerSlots) name(j *RunnerJob) {
 	j.id = s.count<<slotBits | uint64(j.slot)
 }
 
-// find returns the job of that id, nil if it has another one by now.
+// find returns the job of that id, nil if it has another one by now. A job that
+// was not given out yet has the id 0.
 func (s *runnerSlots) find(id uint64) *RunnerJob {
 	slot := id & (maxSlots - 1)
 	if slot >= uint64(len(s.jobs)) {
 		return nil
 	}
-	if j := s.jobs[slot]; j != nil && j.id == id && id != 0 {
+	if j := s.jobs[slot]; j != nil && j.id == id {
 		return j
 	}
 	return nil
