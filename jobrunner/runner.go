@@ -31,8 +31,12 @@ type Runner struct {
 	closeErr error
 }
 
-// Status is the state of a master.
-type Status = protocol.MasterStatus
+// Status is the state of a master, and what it says of each worker and service.
+type (
+	Status        = protocol.MasterStatus
+	WorkerStatus  = protocol.WorkerStatus
+	ServiceStatus = protocol.ServiceStatus
+)
 
 // Job is a job in full. Only Service and Payload matter in the plain case.
 type Job struct {

@@ -100,6 +100,10 @@ func startWorkers(cfg Config, backend string) (*supervise.Pool, error) {
 	if cfg.Insecure {
 		env = append(env, workerenv.Insecure+"=1")
 	}
+	// This library is silent unless it is given a Logger, and so are its workers.
+	if os.Getenv(workerenv.LogLevel) == "" {
+		env = append(env, workerenv.LogLevel+"=warn")
+	}
 	return supervise.Start(supervise.Config{
 		Command: command, Env: append(env, cfg.Env...),
 		N: cfg.Workers, Nice: nice, Logger: cfg.Logger,

@@ -3,7 +3,9 @@
 package client
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -158,7 +160,7 @@ func TestConnectionThatBreaks(t *testing.T) {
 			c.Submit(held)
 			m.awaitSeen(t)
 			m.stop()
-			m = startMaster(t, m.endpoint)
+			startMaster(t, m.endpoint)
 			require.Equal(t, lostMaybe, verdictOf(await(t, held)))
 			c.Submit(cl)
 			done(t, cl, "")
@@ -286,6 +288,36 @@ func TestGarbageFromTheMaster(t *testing.T) {
 	require.Equal(t, uint64(1), n.Unexpected)
 	require.Equal(t, uint64(1), n.Errors)
 	require.Equal(t, uint64(1), n.Registrations)
+}
+
+// Whatever comes, the client neither panics nor gets stuck.
+func TestRandomMessagesFromTheMaster(t *testing.T) {
+	t.Parallel()
+	m := startMaster(t, address(t))
+	c := connect(t, Config{Masters: []string{m.endpoint}})
+	result, err := protocol.RunnerResult{ID: 1 << 24}.AppendRecord(protocol.AppendBatchHeader(nil, protocol.RoleRunner), []byte("x"))
+	require.NoError(t, err)
+	welcome, err := m.welcome.Append(nil, protocol.RoleRunner)
+	require.NoError(t, err)
+	seeds := [][]byte{
+		result, welcome, protocol.RunnerResult{ID: 1 << 24}.Append(nil), protocol.AppendStatus(nil),
+		protocol.PeerError{Code: protocol.CodeUnregistered, Text: "no"}.Append(nil, protocol.RoleRunner),
+		protocol.AppendDrain(nil, protocol.RoleRunner), protocol.AppendPing(nil, protocol.RoleRunner),
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		frame := bytes.Clone(seeds[r.IntN(len(seeds))])
+		for range r.IntN(4) {
+			frame[r.IntN(len(frame))] = byte(r.IntN(256))
+		}
+		frames := [][]byte{frame[:len(frame)-r.IntN(2)*r.IntN(len(frame))], {1}}
+		m.tell(frames[:1+r.IntN(2)]...)
+	}
+	cl := newCall("alive")
+	for c.Submit(cl); cl.Outcome != protocol.OutcomeOK || len(cl.Result) == 0; c.Submit(again(cl, "alive")) {
+		await(t, cl) // it may have been lost with a registration
+	}
+	require.Positive(t, c.Counters().Malformed)
 }
 
 // libzmq accepts more frames than anybody needs.

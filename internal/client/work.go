@@ -120,12 +120,10 @@ func (c *Client) step(ev *session.RunnerEvent) {
 }
 
 func (c *Client) perform(a *session.RunnerAction) {
-	if a.Kind == session.RunnerAnswer {
-		answer(a.Job)
-		return
-	}
 	l := c.links[a.Master]
 	switch a.Kind {
+	case session.RunnerAnswer:
+		answer(a.Job)
 	case session.RunnerConnect:
 		c.connect(l)
 	case session.RunnerDisconnect:

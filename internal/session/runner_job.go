@@ -10,15 +10,15 @@ import (
 
 // The time left that a master is told is a little shorter than its caller's, so
 // that the master's verdict, which knows more, is there before the caller's
-// deadline: by a 16th, within MinMargin and MaxMargin, and where that leaves the
+// deadline: by a 32nd, within MinMargin and MaxMargin, and where that leaves the
 // job three quarters of its time not less than usualMargin. A master's timers
 // fire up to 1 ms late, since zmq_poll counts in milliseconds, and the verdict
 // has a way to go.
 const (
 	MinMargin = 200 * time.Microsecond
-	MaxMargin = 10 * time.Millisecond
+	MaxMargin = 50 * time.Millisecond
 
-	marginPart  = 16
+	marginPart  = 32
 	usualMargin = 2 * time.Millisecond
 	usualPart   = 4
 )

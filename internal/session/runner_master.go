@@ -77,23 +77,18 @@ func (m *runnerMaster) idleDraining() bool {
 }
 
 func (r *Runner) tickMaster(m *runnerMaster) {
-	switch m.state {
-	case runnerUp, runnerDraining:
+	switch {
+	case m.registered():
 		r.tickRegistered(m)
-		return
-	}
-	if r.now < m.at {
-		return
-	}
-	switch m.state {
-	case runnerDown:
+	case r.now < m.at:
+	case m.state == runnerDown:
 		r.connect(m)
-	case runnerConnecting:
+	case m.state == runnerConnecting:
 		// Nobody is there to be spared, and a fresh connect revives a socket
 		// that gave up after a protocol error.
 		r.lose(m, RunnerUnanswered, protocol.PeerError{})
 		r.reconnect(m, 0)
-	case runnerRegistering:
+	default: // registering
 		r.lose(m, RunnerUnanswered, protocol.PeerError{})
 		r.reconnect(m, m.backoff())
 	}
@@ -130,23 +125,25 @@ func (r *Runner) stepMaster(m *runnerMaster, ev *RunnerEvent) {
 	switch ev.Kind {
 	case RunnerUnsent:
 		r.onUnsent(m, ev.Jobs)
-		return
 	case RunnerWritable:
 		m.blocked = false
-		return
 	case RunnerBroken:
 		r.lose(m, RunnerSocketBroken, protocol.PeerError{})
 		m.at = r.now + m.backoff()
-		return
 	case RunnerGone:
 		if m.registered() && ev.Registration == m.registration {
 			r.lose(m, RunnerProcessGone, protocol.PeerError{})
 			r.reconnect(m, m.backoff())
 		}
-		return
+	default:
+		r.fromMaster(m, ev)
 	}
+}
+
+// fromMaster handles a message of the master.
+func (r *Runner) fromMaster(m *runnerMaster, ev *RunnerEvent) {
 	if m.state == runnerDown {
-		return // a message from before the disconnect
+		return // from before the disconnect
 	}
 	m.heard, m.missed = r.now, 0
 	switch ev.Kind {
@@ -157,14 +154,14 @@ func (r *Runner) stepMaster(m *runnerMaster, ev *RunnerEvent) {
 	case RunnerError:
 		r.onError(m, ev.Err)
 	case RunnerPing:
-		if !m.registered() {
-			return // it would be answered with an ERROR
+		if m.registered() { // else it would be answered with an ERROR
+			r.emit(RunnerAction{Kind: RunnerSendPong, Master: m.index})
 		}
-		r.emit(RunnerAction{Kind: RunnerSendPong, Master: m.index})
 	case RunnerDrain:
 		r.drain(m)
 	case RunnerResult:
 		r.onResult(m, ev)
+	default: // RunnerHeard
 	}
 }
 

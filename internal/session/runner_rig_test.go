@@ -152,6 +152,13 @@ func (g *runnerRig) answered(want verdict, jobs ...*RunnerJob) {
 	}
 }
 
+// checkSame is require.Same, for pointers that may be nil.
+func checkSame(t require.TestingT, want, got *RunnerJob) {
+	if want != got {
+		require.Same(t, want, got)
+	}
+}
+
 // checkRunner requires what is true between any two steps.
 func checkRunner(t require.TestingT, r *Runner) {
 	live := 0
@@ -161,7 +168,7 @@ func checkRunner(t require.TestingT, r *Runner) {
 		for j := l.first; j != nil; j = j.next {
 			require.Contains(t, states, j.state)
 			require.Same(t, l, j.list)
-			require.True(t, j.prev == last)
+			checkSame(t, last, j.prev)
 			require.Same(t, j, r.slots.jobs[j.slot])
 			require.Same(t, j, r.timers[j.timer].job)
 			require.LessOrEqual(t, r.timers[j.timer].at, j.Deadline)
@@ -169,7 +176,7 @@ func checkRunner(t require.TestingT, r *Runner) {
 			n++
 			bytes += j.Size
 		}
-		require.True(t, l.last == last)
+		checkSame(t, last, l.last)
 		require.Equal(t, l.n, n)
 		require.Equal(t, l.bytes, bytes)
 		live += n

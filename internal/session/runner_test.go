@@ -144,8 +144,9 @@ func TestRunnerTellsTheMasterLessTimeThanThereIs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ left, told time.Duration }{
 		{time.Hour, time.Hour - MaxMargin},
-		{160 * time.Millisecond, 150 * time.Millisecond},
-		{64 * time.Millisecond, 60 * time.Millisecond},
+		{1600 * time.Millisecond, 1550 * time.Millisecond},
+		{160 * time.Millisecond, 155 * time.Millisecond},
+		{64 * time.Millisecond, 62 * time.Millisecond},
 		{20 * time.Millisecond, 18 * time.Millisecond},
 		{4 * time.Millisecond, 3 * time.Millisecond},
 		{400 * time.Microsecond, 200 * time.Microsecond},
