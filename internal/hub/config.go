@@ -60,6 +60,10 @@ const (
 	batchPayload = 8 << 10
 )
 
+// recordOverhead is more than a record has beside payload and headers, the
+// longest name of a service included.
+const recordOverhead = 128
+
 func (c Config) withDefaults() Config {
 	c.Dispatch = c.Dispatch.WithDefaults()
 	if c.MaxMessage <= 0 {

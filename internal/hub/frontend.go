@@ -161,6 +161,14 @@ func (h *Hub) sendStatus(r *runner) {
 		h.log.Error("encode the status", "error", err)
 		return
 	}
+	if int64(len(text)) > h.cfg.MaxMessage {
+		h.scratch = protocol.PeerError{
+			Code: protocol.CodeTooLarge,
+			Text: fmt.Sprintf("the status has %d bytes, the largest message is %d", len(text), h.cfg.MaxMessage),
+		}.Append(h.scratch[:0], protocol.RoleRunner)
+		h.notify(&r.peer, h.scratch)
+		return
+	}
 	h.scratch = protocol.AppendStatus(h.scratch[:0])
 	h.send(&r.peer, h.scratch, text, 2)
 }

@@ -9,10 +9,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/powerhose/powerhose/internal/call"
 	"github.com/powerhose/powerhose/protocol"
 )
 
@@ -168,22 +171,54 @@ func TestOversizedMessageEndsOnlyItsConnection(t *testing.T) {
 	good.work()
 }
 
-// TestRunnerThatNeverReads submits and never takes its results: it is dropped,
-// others are served.
+// TestRunnerThatNeverReads submits and never takes its results: it is dropped
+// once its queue is full, and others are served.
 func TestRunnerThatNeverReads(t *testing.T) {
 	t.Parallel()
 	h := startServing(t, Config{})
 	good := startGoodPeers(t, h)
-	bad := dial(t, h.Frontend())
+	bad := dialQueue(t, h.Frontend(), 10)
 	bad.register(protocol.RoleRunner, protocol.Registration{Identity: "bad"})
-	payload := strings.Repeat("x", 4096)
-	for i := range 2000 {
-		bad.submit(uint64(i), "", payload)
-		if i%200 == 0 {
+	payload := strings.Repeat("x", 200)
+	for i := uint64(0); ; i++ {
+		bad.submit(i, "good", payload)
+		if i%1000 == 0 {
 			good.work()
+			if status(t, h).Runners == 1 {
+				break
+			}
+			require.Less(t, i, uint64(200000), "never dropped")
 		}
 	}
 	good.work()
+}
+
+// TestBatchesFitTheSmallestMaxMessage fills batches to the brim.
+func TestBatchesFitTheSmallestMaxMessage(t *testing.T) {
+	t.Parallel()
+	e := startEmbedded(t, Config{MaxMessage: protocol.MinMessage})
+	w := startRawWorker(t, e.h.Backend(), protocol.Registration{Batch: 256, Prefetch: 256, Capacity: 256}, echo)
+	<-w.welcomed
+	var calls []*call.Call
+	for range 200 {
+		c := call.New()
+		c.Payload, c.Wait, c.Deadline = make([]byte, 8<<10), protocol.WaitForever, time.Now().Add(patience)
+		calls = append(calls, c)
+	}
+	var all sync.WaitGroup
+	for _, c := range calls {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			e.Submit(c)
+			<-c.Done
+		}()
+	}
+	all.Wait()
+	for _, c := range calls {
+		require.Equal(t, protocol.OutcomeOK, c.Outcome)
+	}
+	require.NoError(t, e.h.failed)
 }
 
 // TestWorkerCannotAnswerForOthers has a worker answer jobs it never had, twice,

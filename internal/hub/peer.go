@@ -138,6 +138,10 @@ func (h *Hub) sentTo(p *peer, err error) bool {
 		return true
 	case errors.Is(err, zmqnet.ErrUnreachable), errors.Is(err, zmqnet.ErrAgain):
 		h.lose(p, err.Error())
+	case errors.Is(err, zmqnet.ErrTooLarge):
+		// Nothing of it was sent. What comes from peers has the same limit, so
+		// this would be a mistake of ours: the peer must not wait for ever.
+		h.lose(p, err.Error())
 	default:
 		h.fail(err)
 	}
@@ -157,7 +161,7 @@ func (h *Hub) outbox(p *peer, size int) bool {
 	if p.batch < 2 || size > batchPayload {
 		return false
 	}
-	if len(p.box)+size > batchBytes || p.boxed >= p.batch {
+	if int64(len(p.box)+size+recordOverhead) > min(batchBytes, h.cfg.MaxMessage) || p.boxed >= p.batch {
 		h.flush(p)
 	}
 	if !p.listed {

@@ -49,8 +49,11 @@ type rawPeer struct {
 	m      zmqnet.Message
 }
 
-func dial(t testing.TB, to string) *rawPeer {
-	s, err := zmqnet.NewDealer(zmqnet.Options{SendHWM: 200000, RecvHWM: 200000})
+func dial(t testing.TB, to string) *rawPeer { return dialQueue(t, to, 200000) }
+
+// dialQueue connects with queues of that many messages.
+func dialQueue(t testing.TB, to string, queue int) *rawPeer {
+	s, err := zmqnet.NewDealer(zmqnet.Options{SendHWM: queue, RecvHWM: queue})
 	require.NoError(t, err)
 	require.NoError(t, s.Connect(to))
 	p := &rawPeer{t: t, s: s}
