@@ -37,7 +37,7 @@ func (c *Core) onSubmit(ev *Event) {
 	if s.queue.n == 0 {
 		if w := c.pick(s); w != nil && (w.jobs.n < w.capacity || ev.StartBy > c.now) {
 			if c.now.Add(s.estimate.low) > ev.Deadline && !c.unconfirmed(s) {
-				c.refuse(ev, OutcomeBusy, minRetryAfter)
+				c.refuse(ev, OutcomeBusy, hint(s.estimate.low))
 				return
 			}
 			c.assign(c.admit(ev, r, s), w)

@@ -3,7 +3,6 @@
 package dispatch
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -395,7 +394,7 @@ func (d *driver) replay() {
 	again := New(d.cfg)
 	for i, step := range d.trace {
 		actions := again.Step(step.now, &step.ev, nil)
-		require.Equal(d.t, step.actions, actions, fmt.Sprintf("step %d was different", i))
+		require.Equal(d.t, step.actions, actions, "step %d was different", i)
 	}
 	require.Equal(d.t, d.core.Stats(), again.Stats())
 }

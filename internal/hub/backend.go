@@ -261,7 +261,7 @@ func (h *Hub) forgetWorker(w *worker) {
 func (h *Hub) release(w *worker) {
 	w.stopWatch()
 	if w.ledger != nil {
-		w.ledger.Release()
+		_ = w.ledger.Release()
 		w.ledger = nil
 	}
 	if w.own != nil {

@@ -3,6 +3,7 @@
 package zmqnet
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func bench(b *testing.B, timeSends bool, send, recv func() error) {
 				}
 				return
 			}
-			if err != ErrAgain {
+			if !errors.Is(err, ErrAgain) {
 				b.Fatal(err)
 			}
 		}
@@ -87,7 +88,7 @@ func BenchmarkRecvNothing(b *testing.B) {
 	b.ReportAllocs()
 	var m Message
 	for b.Loop() {
-		if r.Recv(&m, nil) != ErrAgain {
+		if !errors.Is(r.Recv(&m, nil), ErrAgain) {
 			b.Fatal("something came")
 		}
 	}

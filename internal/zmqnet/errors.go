@@ -68,7 +68,7 @@ func translate(op string, err error) error {
 	case zmq.ETERM:
 		return ErrClosed
 	}
-	if err == zmq.ErrorSocketClosed || err == zmq.ErrorContextClosed {
+	if errors.Is(err, zmq.ErrorSocketClosed) || errors.Is(err, zmq.ErrorContextClosed) {
 		return ErrClosed
 	}
 	return fmt.Errorf("zmqnet: %s: %w", op, err)

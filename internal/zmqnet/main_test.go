@@ -3,6 +3,7 @@
 package zmqnet
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -143,7 +144,7 @@ func tryReceive(t testing.TB, m *Message, s *Socket, others ...*Socket) error {
 		p.Add(other)
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if err := s.Recv(m, nil); err != ErrAgain {
+		if err := s.Recv(m, nil); !errors.Is(err, ErrAgain) {
 			return err
 		}
 		require.NoError(t, p.Wait(time.Until(end)))

@@ -4,6 +4,7 @@ package zmqnet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -119,7 +120,7 @@ func requireUnreachable(t *testing.T, r *Socket, id string) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; {
 		err := r.SendTo1(id, []byte("x"))
-		if err == ErrUnreachable {
+		if errors.Is(err, ErrUnreachable) {
 			return
 		}
 		require.NoError(t, err)
@@ -263,11 +264,11 @@ func TestDealerStaysInStepWhileItsMasterRestarts(t *testing.T) {
 					require.ErrorIs(t, err, ErrAgain)
 				}
 			}
-			for err := d.Recv(&out, nil); err != ErrAgain; err = d.Recv(&out, nil) {
+			for err := d.Recv(&out, nil); !errors.Is(err, ErrAgain); err = d.Recv(&out, nil) {
 				require.NoError(t, err)
 				require.True(t, out.IsProbe())
 			}
-			if err := r.Recv(&in, nil); err != ErrAgain {
+			if err := r.Recv(&in, nil); !errors.Is(err, ErrAgain) {
 				require.NoError(t, err)
 				require.Equal(t, [][]byte{[]byte("a"), []byte("bb"), []byte("ccc")}, in.Frames)
 				got++
@@ -448,7 +449,7 @@ func TestAllocations(t *testing.T) {
 		pass(t, r, patience)
 		least = min(least, testing.AllocsPerRun(1, func() { _ = r.Recv(&m, nil) }))
 	}
-	require.Equal(t, 8.0, least)
+	require.InDelta(t, 8, least, 0.01)
 }
 
 // Not parallel: it counts the descriptors of the whole process.

@@ -4,6 +4,7 @@ package zmqnet
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,11 +25,11 @@ type owned struct {
 // drain receives until nothing is readable. mu is held.
 func (o *owned) drain() {
 	for {
-		switch err := o.s.Recv(&o.m, nil); err {
-		case nil:
+		switch err := o.s.Recv(&o.m, nil); {
+		case err == nil:
 			o.got(&o.m)
 			continue
-		case ErrAgain:
+		case errors.Is(err, ErrAgain):
 		default:
 			o.fail(err)
 			return
