@@ -237,6 +237,9 @@ func (e *engine) drain(s *zmqnet.Socket, own bool) (more bool) {
 	for range perRound {
 		switch err := s.Recv(&e.msg, nil); {
 		case err == nil:
+			// A job's deadline counts from its arrival: a handler that gives up
+			// at its deadline must not be earlier than the master.
+			e.now = time.Since(e.start)
 			ev := session.WorkerEvent{Kind: session.WorkerReceived, Frames: e.msg.Frames}
 			if own {
 				ev.Peer = e.msg.ID

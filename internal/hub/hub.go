@@ -157,9 +157,7 @@ func (h *Hub) turn(tasks []task) (again bool) {
 	for i := range tasks {
 		h.apply(&tasks[i])
 	}
-	if h.core.NextDeadline() <= h.now {
-		h.step(&dispatch.Event{Kind: dispatch.EventTick})
-	}
+	h.tick()
 	h.giveUpReaching()
 	h.perform()
 	h.sent = false
@@ -168,6 +166,13 @@ func (h *Hub) turn(tasks []task) (again bool) {
 	// A send may swallow the signal for a message that came meanwhile, so a
 	// socket counts as empty only if it was looked at after the last send.
 	return (again || h.sent) && h.failed == nil
+}
+
+// tick lets everything that is due happen.
+func (h *Hub) tick() {
+	if h.core.NextDeadline() <= h.now {
+		h.step(&dispatch.Event{Kind: dispatch.EventTick})
+	}
 }
 
 func (h *Hub) clock() dispatch.Time { return dispatch.Time(time.Since(h.start)) }
@@ -215,6 +220,9 @@ func (h *Hub) drain(s *zmqnet.Socket, identify func(string) bool, handle func())
 	for range perTurn {
 		switch err := s.Recv(&h.msg, identify); {
 		case err == nil:
+			// What was due before the message arrived comes before it.
+			h.now = h.clock()
+			h.tick()
 			handle()
 		case errors.Is(err, zmqnet.ErrAgain):
 			return false
