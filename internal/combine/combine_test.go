@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package combine
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEveryTaskIsAppliedOnceInOrderByOneAtATime(t *testing.T) {
+	t.Parallel()
+	const adders, each = 16, 5000
+	type task struct{ adder, n int }
+	var busy atomic.Bool
+	last := make([]int, adders) // belongs to the owner, as any state behind a Queue
+	q := New(func(tasks []task) bool {
+		if busy.Swap(true) {
+			t.Error("work is called concurrently")
+		}
+		for _, x := range tasks {
+			if last[x.adder] != x.n {
+				t.Errorf("adder %d: %d after %d", x.adder, x.n, last[x.adder])
+			}
+			last[x.adder]++
+		}
+		busy.Store(false)
+		return false
+	})
+	var all sync.WaitGroup
+	for adder := range adders {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for n := range each {
+				require.True(t, q.Add(task{adder, n}))
+			}
+		}()
+	}
+	all.Wait()
+	q.Close()
+	for _, n := range last {
+		require.Equal(t, each, n)
+	}
+}
+
+func TestALoneCallerWorksItself(t *testing.T) {
+	t.Parallel()
+	done := 0
+	q := New(func(tasks []int) bool { done += len(tasks); return false })
+	defer q.Close()
+	for range 100 {
+		q.Add(1)
+	}
+	require.Equal(t, 100, done, "each Add applied its task before it returned")
+}
+
+// TestACallerIsRelieved: the owner of a queue that is never empty gets away.
+func TestACallerIsRelieved(t *testing.T) {
+	t.Parallel()
+	var rounds atomic.Int64
+	var stop atomic.Bool
+	q := New(func([]int) bool {
+		rounds.Add(1)
+		return !stop.Load()
+	})
+	q.Add(1) // would never return if nobody took over
+	require.GreaterOrEqual(t, rounds.Load(), int64(Rounds))
+	stop.Store(true)
+	q.Close()
+}
+
+func TestKickCallsWorkOnceMore(t *testing.T) {
+	t.Parallel()
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	calls := 0
+	q := New(func([]int) bool {
+		calls++
+		if calls == 1 {
+			close(inside)
+			<-goOn
+		}
+		return false
+	})
+	added := make(chan struct{})
+	go func() { q.Add(1); close(added) }()
+	<-inside
+	q.Kick() // while another one is at work
+	close(goOn)
+	<-added
+	q.Close()
+	require.Equal(t, 2, calls)
+}
+
+func TestCloseAppliesWhatWasAddedAndRefusesTheRest(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		var applied atomic.Int64
+		q := New(func(tasks []int) bool { applied.Add(int64(len(tasks))); return false })
+		var accepted atomic.Int64
+		var all sync.WaitGroup
+		for range 4 {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				for q.Add(1) {
+					accepted.Add(1)
+				}
+				q.Kick()
+			}()
+		}
+		q.Close()
+		all.Wait()
+		q.Close()
+		require.Equal(t, accepted.Load(), applied.Load())
+	}
+}
+
+func TestAddAllocatesNothing(t *testing.T) {
+	q := New(func([]int) bool { return false })
+	defer q.Close()
+	require.Zero(t, testing.AllocsPerRun(1000, func() { q.Add(1) }))
+}
