@@ -5,7 +5,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/powerhose/powerhose/internal/lifeline"
 	"github.com/powerhose/powerhose/internal/workerenv"
 )
 
@@ -37,6 +37,9 @@ import (
 // (debug, info, warn or error; info by default). If POWERHOSE_LIFELINE_FD is the
 // number of an inherited pipe, its end means that the parent has died: the
 // process exits at once.
+//
+// Unless GOMAXPROCS is set, Main sets it to the capacity: a worker computes on as
+// many CPUs as it runs jobs.
 func Main(services Services) {
 	if os.Getenv(workerenv.Worker) != "1" {
 		return
@@ -51,18 +54,20 @@ func Main(services Services) {
 
 func runMain(services Services, getenv func(string) string) error {
 	// First of all, since it is what ends this process when all else fails.
-	if err := holdLifeline(getenv(workerenv.LifelineFD)); err != nil {
-		return err
+	err := lifeline.Hold(func() {
+		fmt.Fprintln(os.Stderr, "worker: the parent process is gone")
+		os.Exit(1)
+	})
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
 	}
 	cfg, err := configFrom(getenv)
 	if err != nil {
 		return err
 	}
 	cfg.Services = services
-	for _, name := range []string{workerenv.Worker, workerenv.LifelineFD} {
-		if err := os.Unsetenv(name); err != nil {
-			return fmt.Errorf("worker: %w", err)
-		}
+	if err := os.Unsetenv(workerenv.Worker); err != nil {
+		return fmt.Errorf("worker: %w", err)
 	}
 	w, err := New(cfg)
 	if err != nil {
@@ -78,29 +83,8 @@ func runMain(services Services, getenv func(string) string) error {
 		<-signals
 		os.Exit(1)
 	}()
+	workerenv.LimitProcs(cfg.Capacity)
 	return w.Run(ctx)
-}
-
-// holdLifeline exits the process when the other end of the pipe is closed.
-func holdLifeline(number string) error {
-	if number == "" {
-		return nil
-	}
-	fd, err := strconv.Atoi(number)
-	if err != nil || fd < 0 {
-		return fmt.Errorf("worker: %s is %q: not the number of a descriptor", workerenv.LifelineFD, number)
-	}
-	syscall.CloseOnExec(fd) // what a handler starts must not hold it
-	f := os.NewFile(uintptr(fd), "lifeline")
-	if _, err := f.Stat(); err != nil {
-		return fmt.Errorf("worker: %s is %q: %w", workerenv.LifelineFD, number, err)
-	}
-	go func() {
-		_, _ = io.Copy(io.Discard, f)
-		fmt.Fprintln(os.Stderr, "worker: the parent process is gone")
-		os.Exit(1)
-	}()
-	return nil
 }
 
 // configFrom reads a Config without Services from the environment.
