@@ -10,7 +10,6 @@ import (
 
 	"github.com/powerhose/powerhose/internal/dispatch"
 	"github.com/powerhose/powerhose/internal/endpoint"
-	"github.com/powerhose/powerhose/internal/ledger"
 	"github.com/powerhose/powerhose/internal/zmqnet"
 	"github.com/powerhose/powerhose/protocol"
 )
@@ -38,7 +37,7 @@ func (h *Hub) fromBackend() {
 
 // header checks what all messages have in common. It answers what must be
 // answered, and reports whether the message is to be handled.
-func (h *Hub) header(s *zmqnet.Socket, role protocol.Role) (protocol.Header, []byte, bool) {
+func (h *Hub) header(s Socket, role protocol.Role) (protocol.Header, []byte, bool) {
 	head, fields, err := protocol.ParseHeader(h.msg.Frames[0])
 	switch {
 	case errors.Is(err, protocol.ErrVersion):
@@ -169,7 +168,7 @@ func (h *Hub) registerWorker(fields []byte) {
 	// A path is opened only for a process of this machine and this user, on the
 	// kernel's word.
 	if reg.Ledger != "" && cred.OK && cred.UID == os.Geteuid() {
-		if w.ledger, err = ledger.Open(reg.Ledger); err != nil {
+		if w.ledger, err = h.out.OpenLedger(reg.Ledger); err != nil {
 			h.log.Warn("cannot read a worker's start ledger", "worker", reg.Identity, "error", err)
 		}
 	}
@@ -280,17 +279,11 @@ func (h *Hub) reach(w *worker) error {
 	if err := endpoint.CheckInsecure(e, h.cfg.Insecure); err != nil {
 		return err
 	}
-	s, err := zmqnet.NewDealer(zmqnet.Options{
-		MaxMessage: h.cfg.MaxMessage, SendHWM: queueLength, RecvHWM: queueLength,
-		HeartbeatInterval: h.cfg.Dispatch.Heartbeat,
-	})
+	s, err := h.out.Connect(e)
 	if err != nil {
 		return err
 	}
-	if err = s.Connect(e.String()); err == nil {
-		err = h.watch(s)
-	}
-	if err != nil {
+	if err = h.watch(s); err != nil {
 		_ = s.Close(0)
 		return err
 	}
@@ -299,6 +292,22 @@ func (h *Hub) reach(w *worker) error {
 	h.reaching = append(h.reaching, w)
 	h.listening = append(h.listening, w)
 	return nil
+}
+
+// connect makes a socket that connects to a worker's own one.
+func (h *Hub) connect(e endpoint.Endpoint) (Socket, error) {
+	s, err := zmqnet.NewDealer(zmqnet.Options{
+		MaxMessage: h.cfg.MaxMessage, SendHWM: queueLength, RecvHWM: queueLength,
+		HeartbeatInterval: h.cfg.Dispatch.Heartbeat,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Connect(e.String()); err != nil {
+		_ = s.Close(0)
+		return nil, err
+	}
+	return s, nil
 }
 
 // fromOwnSocket handles h.msg, which came from a worker's own socket.

@@ -136,7 +136,7 @@ func hostName() string {
 // welcome is what every peer of that role is told, before its own grants.
 func (h *Hub) welcome() protocol.Welcome {
 	return protocol.Welcome{
-		Identity: h.identity, PID: os.Getpid(), Host: h.host, Version: version.Version,
+		Identity: h.out.Identity, PID: h.out.PID, Host: h.out.Host, Version: version.Version,
 		Heartbeat: h.cfg.Dispatch.Heartbeat, Liveness: h.cfg.Dispatch.Liveness,
 		MaxMessage: h.cfg.MaxMessage,
 	}

@@ -24,28 +24,31 @@ type Embedded struct {
 	tags   atomic.Uint64
 
 	// waiters of workers' own sockets. Only in turn.
-	waiters map[*zmqnet.Socket]*zmqnet.Waiter
+	waiters map[Socket]*zmqnet.Waiter
 }
 
 // Embed starts the hub in this process.
 func (h *Hub) Embed() (*Embedded, error) {
-	e := &Embedded{h: h, waiters: map[*zmqnet.Socket]*zmqnet.Waiter{}}
+	e := &Embedded{h: h, waiters: map[Socket]*zmqnet.Waiter{}}
 	e.queue = combine.New(e.turn)
 	e.timer = time.AfterFunc(time.Hour, e.queue.Kick)
 	e.timer.Stop()
 	h.post = e.queue.Add
 	h.watch = e.watch
 	h.unwatch = e.unwatch
-	h.post(task{kind: taskDo, do: func() {
-		h.step(&dispatch.Event{Kind: dispatch.EventRunnerUp, Runner: localRunner, Local: true})
-	}})
+	h.post(task{kind: taskDo, do: h.addLocal})
 	var err error
-	if e.waiter, err = zmqnet.NewWaiter(h.back, e.readable); err != nil {
+	if e.waiter, err = zmqnet.NewWaiter(h.back.(*zmqnet.Socket), e.readable); err != nil {
 		e.queue.Close()
 		h.close(0)
 		return nil, err
 	}
 	return e, nil
+}
+
+// addLocal makes this process a runner.
+func (h *Hub) addLocal() {
+	h.step(&dispatch.Event{Kind: dispatch.EventRunnerUp, Runner: localRunner, Local: true})
 }
 
 // readable is called when libzmq signals. The owner, who may be another
@@ -117,8 +120,8 @@ func (e *Embedded) Close() error {
 	return e.h.failed
 }
 
-func (e *Embedded) watch(s *zmqnet.Socket) error {
-	w, err := zmqnet.NewWaiter(s, e.readable)
+func (e *Embedded) watch(s Socket) error {
+	w, err := zmqnet.NewWaiter(s.(*zmqnet.Socket), e.readable)
 	if err == nil {
 		e.waiters[s] = w
 	}
@@ -127,7 +130,7 @@ func (e *Embedded) watch(s *zmqnet.Socket) error {
 
 // unwatch closes the socket once its waiter has ended, which may be the very
 // goroutine that is in turn.
-func (e *Embedded) unwatch(s *zmqnet.Socket) {
+func (e *Embedded) unwatch(s Socket) {
 	w := e.waiters[s]
 	delete(e.waiters, s)
 	e.h.background.Add(1)

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -33,18 +34,17 @@ const perTurn = 256
 
 // Hub is a master without a driver. Use New, then Serve or Embed, once.
 type Hub struct {
-	cfg      Config
-	log      *slog.Logger
-	identity string
-	host     string
-	start    time.Time
+	cfg   Config
+	log   *slog.Logger
+	out   Outside
+	start time.Time // zero of out.Now
 
 	core    *dispatch.Core
 	now     dispatch.Time // of the turn in progress
 	actions []dispatch.Action
 	armed   dispatch.Time // when the driver's timer fires, Never if it does not
 
-	front, back *zmqnet.Socket // front is nil in an embedded hub
+	front, back Socket // front is nil in an embedded hub
 	msg         zmqnet.Message
 	sent        bool // a socket was written to since it was last found empty
 	scratch     []byte
@@ -69,15 +69,15 @@ type Hub struct {
 
 	counters counters
 	// complained is when a malformed message was last logged.
-	complained time.Time
+	complained dispatch.Time
 
 	// post leaves a task for the next turn. It reports false when there will be
 	// none. It is the only member that other goroutines use.
 	post func(task) bool
 	// watch and unwatch tell the driver about workers' own sockets. unwatch
 	// closes the socket too.
-	watch   func(*zmqnet.Socket) error
-	unwatch func(*zmqnet.Socket)
+	watch   func(Socket) error
+	unwatch func(Socket)
 
 	draining, drained bool
 	leaveBy           dispatch.Time // once drained: when it ends although runners are left
@@ -118,9 +118,33 @@ func New(cfg Config) (*Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an identity: %w", err)
 	}
+	h := newHub(cfg)
+	h.out = Outside{
+		Identity: identity, PID: os.Getpid(), Host: hostName(),
+		Now:     func() dispatch.Time { return dispatch.Time(time.Since(h.start)) },
+		Connect: h.connect, OpenLedger: openLedger, WatchProcess: watchProcess,
+	}
+	h.start = time.Now()
+	back, err := h.bind(&h.cfg.Backend, "backend")
+	if err != nil {
+		return nil, err
+	}
+	h.back = back
+	if cfg.Frontend.String() != "" {
+		front, err := h.bind(&h.cfg.Frontend, "frontend")
+		if err != nil {
+			_ = back.Close(0)
+			return nil, err
+		}
+		h.front = front
+	}
+	return h, nil
+}
+
+// newHub returns a Hub without sockets and without anything outside.
+func newHub(cfg Config) *Hub {
 	h := &Hub{
-		cfg: cfg, log: cfg.Logger, identity: identity, host: hostName(), start: time.Now(),
-		core: dispatch.New(cfg.Dispatch), armed: dispatch.Never,
+		cfg: cfg, log: cfg.Logger, core: dispatch.New(cfg.Dispatch), armed: dispatch.Never,
 		workers: map[string]*worker{}, byIdentity: map[string]*worker{},
 		byWorkerID: map[dispatch.WorkerID]*worker{},
 		runners:    map[string]*runner{}, byRunnerID: map[dispatch.RunnerID]*runner{},
@@ -129,16 +153,7 @@ func New(cfg Config) (*Hub, error) {
 	h.unknownWorker = func(conn string) bool { return h.workers[conn] == nil }
 	h.unknownRunner = func(conn string) bool { return h.runners[conn] == nil }
 	h.onBackend, h.onFrontend = h.fromBackend, h.fromFrontend
-	if h.back, err = h.bind(&h.cfg.Backend, "backend"); err != nil {
-		return nil, err
-	}
-	if cfg.Frontend.String() != "" {
-		if h.front, err = h.bind(&h.cfg.Frontend, "frontend"); err != nil {
-			_ = h.back.Close(0)
-			return nil, err
-		}
-	}
-	return h, nil
+	return h
 }
 
 // Frontend and Backend are the endpoints in use, with the ports that tcp chose.
@@ -148,7 +163,7 @@ func (h *Hub) Frontend() string { return h.cfg.Frontend.String() }
 func (h *Hub) Backend() string { return h.cfg.Backend.String() }
 
 // Identity is the identity of this start.
-func (h *Hub) Identity() string { return h.identity }
+func (h *Hub) Identity() string { return h.out.Identity }
 
 // turn does everything there is to do now, and reports whether it must be
 // called again at once.
@@ -175,7 +190,7 @@ func (h *Hub) tick() {
 	}
 }
 
-func (h *Hub) clock() dispatch.Time { return dispatch.Time(time.Since(h.start)) }
+func (h *Hub) clock() dispatch.Time { return h.out.Now() }
 
 // at is a moment on the core's clock.
 func (h *Hub) at(t time.Time) dispatch.Time { return dispatch.Time(t.Sub(h.start)) }
@@ -216,7 +231,7 @@ func (h *Hub) receive() (more bool) {
 }
 
 // drain hands each message that has arrived on s to handle, up to perTurn.
-func (h *Hub) drain(s *zmqnet.Socket, identify func(string) bool, handle func()) (more bool) {
+func (h *Hub) drain(s Socket, identify func(string) bool, handle func()) (more bool) {
 	for range perTurn {
 		switch err := s.Recv(&h.msg, identify); {
 		case err == nil:
@@ -247,8 +262,8 @@ func (h *Hub) fail(err error) {
 // malformed counts a message that breaks the protocol, and says so now and then.
 func (h *Hub) malformed(err error) {
 	h.counters.malformed++
-	if now := time.Now(); now.Sub(h.complained) >= time.Second {
-		h.complained = now
+	if h.counters.malformed == 1 || h.now.Sub(h.complained) >= time.Second {
+		h.complained = h.now
 		h.log.Warn("dropped a malformed message", "error", err, "malformed", h.counters.malformed)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 
 	"github.com/powerhose/powerhose/internal/dispatch"
-	"github.com/powerhose/powerhose/internal/ledger"
-	"github.com/powerhose/powerhose/internal/pidwatch"
 	"github.com/powerhose/powerhose/internal/zmqnet"
 	"github.com/powerhose/powerhose/protocol"
 )
@@ -19,7 +17,7 @@ type peer struct {
 	role  protocol.Role
 	batch int // records that go into one message, 1 for no batches
 	cred  zmqnet.PeerCred
-	watch *pidwatch.Watch
+	watch Watch
 	gone  bool // forgotten: whatever still refers to it must leave it alone
 
 	// The outbox: a BATCH that grows during a turn.
@@ -39,13 +37,13 @@ type worker struct {
 	// prefetch is how many jobs it is given beyond its capacity.
 	prefetch int
 
-	ledger *ledger.Master // nil if it has none
+	ledger Ledger // nil if it has none
 	// sent is how many assignments were handed to its connection: what was
 	// assigned after them cannot have started.
 	sent int64
 
 	// own is the connection to its own socket, in listen mode.
-	own     *zmqnet.Socket
+	own     Socket
 	reachBy dispatch.Time // while in Hub.reaching
 }
 
@@ -68,7 +66,7 @@ func (h *Hub) watchProcess(p *peer, cred zmqnet.PeerCred, gone func()) {
 	if !cred.OK || cred.PID <= 0 {
 		return
 	}
-	w, err := pidwatch.Start(cred.PID, func() { h.post(task{kind: taskDo, do: gone}) })
+	w, err := h.out.WatchProcess(cred.PID, func() { h.post(task{kind: taskDo, do: gone}) })
 	if err != nil {
 		// Heartbeats notice too, only later.
 		h.log.Debug("cannot watch a peer's process", "pid", cred.PID, "error", err)
@@ -115,14 +113,14 @@ func (h *Hub) notify(p *peer, header []byte) bool {
 	return h.sentTo(p, h.writeTo(p.socket(h), p.conn, header, nil, 1))
 }
 
-func (h *Hub) writeTo(s *zmqnet.Socket, conn string, header, payload []byte, frames int) error {
+func (h *Hub) writeTo(s Socket, conn string, header, payload []byte, frames int) error {
 	if frames == 1 {
 		return s.SendTo1(conn, header)
 	}
 	return s.SendTo2(conn, header, payload)
 }
 
-func (p *peer) socket(h *Hub) *zmqnet.Socket {
+func (p *peer) socket(h *Hub) Socket {
 	if p.role == protocol.RoleRunner {
 		return h.front
 	}
@@ -191,7 +189,7 @@ func (h *Hub) flush(p *peer) bool {
 }
 
 // stranger answers a message of a connection that is not registered.
-func (h *Hub) stranger(s *zmqnet.Socket, head protocol.Header) {
+func (h *Hub) stranger(s Socket, head protocol.Header) {
 	if head.Command == protocol.CommandBye {
 		h.counters.unknown++
 		return
@@ -200,7 +198,7 @@ func (h *Hub) stranger(s *zmqnet.Socket, head protocol.Header) {
 }
 
 // refusePeer answers a message of a peer that is not registered.
-func (h *Hub) refusePeer(s *zmqnet.Socket, role protocol.Role, code protocol.ErrorCode, text string) {
+func (h *Hub) refusePeer(s Socket, role protocol.Role, code protocol.ErrorCode, text string) {
 	switch code {
 	case protocol.CodeUnregistered:
 		h.counters.unknown++

@@ -5,7 +5,9 @@ package hub
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,11 +47,11 @@ func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) erro
 	defer poller.Close()
 	var in inbox
 	h.post = func(t task) bool { return in.add(t, poller) }
-	h.watch = func(s *zmqnet.Socket) error { poller.Add(s); return nil }
-	h.unwatch = func(s *zmqnet.Socket) { poller.Remove(s); _ = s.Close(0) }
-	poller.Add(h.back)
+	h.watch = func(s Socket) error { poller.Add(s.(*zmqnet.Socket)); return nil }
+	h.unwatch = func(s Socket) { poller.Remove(s.(*zmqnet.Socket)); _ = s.Close(0) }
+	_ = h.watch(h.back)
 	if h.front != nil {
-		poller.Add(h.front)
+		_ = h.watch(h.front)
 	}
 	stop := context.AfterFunc(ctx, func() {
 		h.post(task{kind: taskDo, do: func() { h.beginDrain(drain) }})
@@ -82,9 +84,9 @@ func (h *Hub) finished() bool {
 // look for the next one at once.
 func (h *Hub) dismissWorkers() {
 	h.scratch = protocol.AppendBye(h.scratch[:0], protocol.RoleWorker)
-	for _, w := range h.workers {
+	for _, conn := range slices.Sorted(maps.Keys(h.workers)) {
 		// Whether it arrives does not matter: silence says the same.
-		_ = h.back.SendTo1(w.conn, h.scratch)
+		_ = h.back.SendTo1(conn, h.scratch)
 	}
 }
 
@@ -107,9 +109,8 @@ func (h *Hub) beginDrain(within time.Duration) {
 	}
 	h.draining = true
 	h.log.Info("draining", "within", within)
-	for _, r := range h.runners {
-		h.scratch = protocol.AppendDrain(h.scratch[:0], protocol.RoleRunner)
-		h.notify(&r.peer, h.scratch)
+	for _, conn := range slices.Sorted(maps.Keys(h.runners)) { // never in the order of a map
+		h.sendDrain(h.runners[conn])
 	}
 	h.step(&dispatch.Event{Kind: dispatch.EventDrain, Deadline: h.now.Add(within)})
 }

@@ -3,7 +3,6 @@
 package hub
 
 import (
-	"os"
 	"time"
 
 	"github.com/powerhose/powerhose/internal/dispatch"
@@ -15,8 +14,8 @@ import (
 func (h *Hub) status() protocol.MasterStatus {
 	core := h.core.Stats()
 	s := protocol.MasterStatus{
-		Identity: h.identity, PID: os.Getpid(), Host: h.host, Version: version.Version,
-		Uptime:   time.Since(h.start).Seconds(),
+		Identity: h.out.Identity, PID: h.out.PID, Host: h.out.Host, Version: version.Version,
+		Uptime:   time.Duration(h.clock()).Seconds(),
 		Frontend: h.cfg.Frontend.String(), Backend: h.cfg.Backend.String(),
 		Draining: core.Draining,
 		Jobs: protocol.JobStatus{
