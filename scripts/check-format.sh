@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 while IFS= read -r file; do problem "$file is not formatted"; done < <(
-	sources '*.go' | xargs -r go tool -modfile=tools/go.mod gofumpt -l || echo 'gofumpt failed, so something'
+	go tool -modfile=tools/go.mod gofumpt -l . || echo 'gofumpt failed, so something'
 )
 while IFS= read -r module; do
 	go -C "$module" mod tidy -diff || problem "$module/go.mod or go.sum is not tidy"

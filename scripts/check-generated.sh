@@ -7,7 +7,7 @@
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 mkdir "$copy/before"
-tar -c --exclude=./.git --exclude=./bin . | tar -x -C "$copy/before"
+tar -c --exclude=./.git --exclude=./bin --exclude='./cworker/build*' . | tar -x -C "$copy/before"
 cp -a "$copy/before" "$copy/after"
 while IFS= read -r module; do
 	go -C "$copy/after/$module" generate ./... || problem "go generate fails in $module"

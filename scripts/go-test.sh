@@ -36,8 +36,9 @@ digest() {
 	[ "$skipped" -eq 0 ] || die "$skipped test(s) skipped, and POWERHOSE_REQUIRE_ALL forbids it"
 }
 
-# A test that hangs is found in minutes, with the stacks of all goroutines; a later -timeout may allow more.
-set -- -timeout 5m "$@"
+# Never from go's cache: it does not know that some tests build and start the programs. A test that hangs is found in
+# minutes, with the stacks of all goroutines; a later -timeout may allow more.
+set -- -count=1 -timeout 5m "$@"
 
 failed=
 while IFS= read -r module; do

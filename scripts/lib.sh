@@ -36,7 +36,7 @@ verdict() {
 sources() {
 	local pattern names=()
 	for pattern in "$@"; do names+=(-o -name "$pattern"); done
-	find . \( -name .git -o -path ./bin -o -name build -o -name node_modules \) -prune \
+	find . \( -name .git -o -path ./bin -o -name 'build*' -type d \) -prune \
 		-o -type f \( "${names[@]:1}" \) -print | LC_ALL=C sort
 }
 

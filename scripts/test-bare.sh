@@ -34,7 +34,7 @@ mkdir -p "$dir/usr/local/go" "$dir/usr/local/share/ca-certificates"
 [ -x "$dir/usr/local/go/bin/go" ] || cp -a "$(go env GOROOT)/." "$dir/usr/local/go"
 rm -rf "$dir/root/powerhose"
 mkdir -p "$dir/root/powerhose"
-tar -c --exclude=./bin . | tar -x -C "$dir/root/powerhose"
+tar -c --exclude=./bin --exclude='./cworker/build*' . | tar -x -C "$dir/root/powerhose"
 # What this machine needs to reach its package mirrors, and its own certificate authorities.
 cp /etc/resolv.conf "$dir/etc/resolv.conf"
 find /etc/apt/apt.conf.d -name '*proxy*' -exec cp {} "$dir/etc/apt/apt.conf.d/" \;

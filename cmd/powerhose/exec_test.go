@@ -41,7 +41,7 @@ func TestExecOfAFailingJob(t *testing.T) {
 
 	got = w.run("", "exec", "--service", "shave", "--no-wait", "yak")
 	require.Equal(t, 3, got.code, "%+v", got)
-	require.Contains(t, got.stderr, `the workers offer "burn", "echo", "sleep", "square"`)
+	require.Contains(t, got.stderr, `the workers offer "burn", "crypto", "echo", "sleep", "square"`)
 	w.runUntil(3, "exec", "--timeout", "200ms", "hello")
 
 	got = w.run(strings.Repeat("x", 65537), "exec", "--service", "echo", "--max-message", "64KiB")

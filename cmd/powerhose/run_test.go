@@ -39,7 +39,7 @@ func TestRunExecStatusCheck(t *testing.T) {
 	for _, worker := range s.Workers {
 		require.NotEmpty(t, worker.ID)
 		require.Equal(t, "go", worker.Language)
-		require.Equal(t, []string{"burn", "echo", "sleep", "square"}, worker.Services)
+		require.Equal(t, []string{"burn", "crypto", "echo", "sleep", "square"}, worker.Services)
 		require.Zero(t, worker.Running)
 		done += int(worker.Done)
 		nice, err := unix.Getpriority(unix.PRIO_PROCESS, worker.PID)
@@ -54,7 +54,7 @@ func TestRunExecStatusCheck(t *testing.T) {
 	require.Zero(t, table.code)
 	for _, text := range []string{
 		"serving, process " + strconv.Itoa(run.pid()), "2 workers", "4 submitted, 4 ok",
-		strconv.Itoa(s.Workers[0].PID), "burn,echo,sleep,square", "idle", "TYPICAL RUN",
+		strconv.Itoa(s.Workers[0].PID), "burn,crypto,echo,sleep,square", "idle", "TYPICAL RUN",
 	} {
 		require.Contains(t, table.stdout, text)
 	}

@@ -42,7 +42,7 @@ func TestWrongUsage(t *testing.T) {
 		"powerhose-master --heartbeat 0":                    "--heartbeat is 0s, allowed are 1ms to 1m0s",
 		"powerhose-master --max-waiting 0":                  "--max-waiting is 0, allowed are",
 		"powerhose-master --log-level loud":                 "must be one of debug, info, warn, error",
-		"powerhose-worker --services echo,shave":            `there is no built-in service "shave", only burn, echo, sleep, square`,
+		"powerhose-worker --services echo,shave":            `there is no built-in service "shave", only burn, crypto, echo, sleep, square`,
 		"powerhose-worker --capacity 2000":                  "Capacity is 2000",
 		"powerhose-worker --backend tcp://10.0.0.1:5555":    "--insecure",
 	} {
@@ -79,7 +79,7 @@ func TestHelpHasDefaults(t *testing.T) {
 			sockets + "frontend.sock", sockets + "backend.sock", "(default 1s)", "(default 3)", "(default 16384)", "(default 256MiB)",
 			"(default 32MiB)", "(default 4096)", "(default 30s)", "(default text)", "Exit codes",
 		},
-		"powerhose-worker": {sockets + "backend.sock", "(default [burn,echo,sleep,square])", "(default 1)", "(default 5s)", "(default 30s)", "Exit codes"},
+		"powerhose-worker": {sockets + "backend.sock", "(default [burn,crypto,echo,sleep,square])", "(default 1)", "(default 5s)", "(default 30s)", "Exit codes"},
 	} {
 		words := append(strings.Fields(line), "--help")
 		got := w.runCommand(w.command(words[0], words[1:]...), "")
