@@ -14,6 +14,7 @@ export PATH := $(PATH):/usr/local/go/bin
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 FUZZTIME ?= 30s
+SEEDS    ?= 1000
 BIN      := bin
 
 # A clone that belongs to somebody else, or no git at all, must not stop a build: then it carries no commit.
@@ -33,7 +34,7 @@ help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nSettings: FUZZTIME=%s PREFIX=%s DESTDIR=%s TESTFLAGS=%s\n' '$(FUZZTIME)' '$(PREFIX)' '$(DESTDIR)' '$(TESTFLAGS)'
+	@printf '\nSettings: FUZZTIME=%s SEEDS=%s PREFIX=%s DESTDIR=%s TESTFLAGS=%s\n' '$(FUZZTIME)' '$(SEEDS)' '$(PREFIX)' '$(DESTDIR)' '$(TESTFLAGS)'
 
 .PHONY: run
 run: build ## Run the demo: a web application whose work is done by two workers
@@ -46,13 +47,15 @@ test: deps ## Run every test
 
 ##@ Build and install
 
-.PHONY: deps deps-build deps-lint
+.PHONY: deps deps-build deps-lint deps-verify
 deps: ## Install the Debian packages that building and testing need
 	@scripts/deps.sh test
 deps-build:
 	@scripts/deps.sh build
 deps-lint:
 	@scripts/deps.sh lint
+deps-verify:
+	@scripts/deps.sh verify
 
 .PHONY: build
 build: deps-build ## Build the programs into bin/, the examples into bin/examples/
@@ -79,7 +82,7 @@ clean: ## Remove what was built
 ##@ Check
 
 .PHONY: verify
-verify: deps-build ## Check formatting, go.mod, import rules, generated files and links: seconds, so CI does it first
+verify: deps-verify ## Check formatting, go.mod, import rules, generated files and links: seconds, so CI does it first
 	@scripts/check-sources.sh
 	@scripts/check-links.sh
 	@scripts/check-packages.sh
@@ -94,7 +97,7 @@ lint: deps-lint ## Run go vet, golangci-lint and shellcheck
 	@for module in $(MODULES); do \
 		printf '==> in %s: go vet ./...\n' "$$module"; \
 		go -C "$$module" vet ./...; \
-		printf '==> in %s: golangci-lint (the first run builds it: a minute or two)\n' "$$module"; \
+		printf '==> in %s: golangci-lint (the first run builds it, which takes minutes)\n' "$$module"; \
 		(cd "$$module" && $(GOTOOL) golangci-lint run --allow-parallel-runners --config '$(CURDIR)/.golangci.yml' ./...); \
 	done
 
@@ -124,6 +127,34 @@ cover: deps ## Run the tests and write their coverage to bin/cover.html
 	@go tool cover -func=$(BIN)/cover.out | tail -n 1
 	$(say) 'see $(BIN)/cover.html'
 
+.PHONY: sim
+sim: ## Simulate SEEDS runs of masters, runners and workers with faults, from random seeds
+	$(say) 'simulating $(SEEDS) seeds'
+	@go run ./internal/sim/powerhose-sim -seeds $(SEEDS)
+
 .PHONY: test-bare
 test-bare: ## Run build, test and run on a bare Debian in a chroot (as root; installs debootstrap)
 	@scripts/test-bare.sh
+
+##@ Measure
+
+.PHONY: bench
+bench: build ## Measure beside NATS, gRPC, gearmand and raw libzmq; BENCH=full takes longer (results in bench/out/)
+	$(say) 'building the benchmarks'
+	@go build -C bench $(BUILDFLAGS) -o ../$(BIN)/bench .
+	@$(BIN)/bench -out bench/out
+
+.PHONY: bench-deps
+bench-deps: ## Install the Debian packages of the peers that are measured beside ours
+	@scripts/deps.sh bench
+
+##@ Generate
+
+.PHONY: generate
+generate: deps-verify ## Write the generated code anew
+	$(say) 'go generate'
+	@go generate ./...
+
+.PHONY: vectors
+vectors: ## Make the crypto vectors anew (a minute; needs python3-cryptography)
+	@python3 -B protocol/crypto/testdata/generate/main.py

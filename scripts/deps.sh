@@ -48,7 +48,13 @@ find_missing() {
 		want python3-zmq "$python" -c 'import zmq'
 		;;
 	lint) want shellcheck command -v shellcheck ;;
-	*) die "deps.sh: unknown set '$1' (there are: build, test, lint)" ;;
+	verify) want protobuf-compiler command -v protoc ;;
+	bench)
+		want g++ command -v "${CXX:-g++}"
+		want gearman-job-server test -x /usr/sbin/gearmand
+		want libgearman-dev test -e /usr/include/libgearman/gearman.h
+		;;
+	*) die "deps.sh: unknown set '$1' (there are: build, test, lint, verify, bench)" ;;
 	esac
 }
 
