@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// peer is one way to get a job done in another process.
+type peer struct {
+	name   string // as in the results
+	worker string // what its workers are written in: go or cxx
+	client string // what its callers are written in: go or cxx
+	ours   bool   // its failure fails the whole run
+	about  string // how it is set up, for people
+
+	// oneWorker says that it always has one worker, which uses all processors.
+	oneWorker bool
+
+	// needs names the programs that it runs (see tools.go).
+	needs []string
+	// start starts servers and workers. They are in place when it returns.
+	// Callers in Go get a target, others run by themselves.
+	start func(ctx context.Context, s *site) (target, error)
+	drive func(ctx context.Context, s *site) (measurement, error)
+}
+
+// target is a peer that is up.
+type target interface {
+	// call has one job done and returns its result. It is called from many
+	// goroutines at once.
+	call(ctx context.Context, service string, payload []byte) ([]byte, error)
+	// close disconnects. The processes of the site are stopped after it.
+	close() error
+}
+
+// work is what a peer is asked to do: one point of a case.
+type work struct {
+	Case     string `json:"case"`
+	Service  string `json:"service"`
+	Callers  int    `json:"callers"`
+	Workers  int    `json:"workers"`
+	Payload  int    `json:"payload"` // octets
+	WarmMS   int    `json:"warm_ms"`
+	LengthMS int    `json:"length_ms"` // of the measurement
+}
+
+// site is where a peer is started: a process of its own, with a folder of its
+// own that is removed afterwards.
+type site struct {
+	work     work
+	tools    string // folder with the programs
+	dir      string // for sockets; the path is short
+	children family
+}
+
+// id tells variants of a peer apart, as in powerhose-master/cxx.
+func (p *peer) id() string {
+	id := p.name
+	if p.worker == "cxx" && p.client == "go" && p.ours {
+		id += "/cxx"
+	}
+	if p.name == "raw-broker" {
+		id += "/" + p.client
+	}
+	return id
+}
+
+// peers in the order of the tables.
+func peers() []*peer {
+	return []*peer{
+		rawDirect(), rawBroker(), rawBrokerGo(),
+		embedded("go"), embedded("cxx"), standAlone("go"), standAlone("cxx"),
+		natsPeer(), grpcPeer(), gearmand(),
+	}
+}
+
+func peerByID(id string) (*peer, error) {
+	for _, p := range peers() {
+		if p.id() == id {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no peer %q", id)
+}
