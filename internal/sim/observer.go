@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/powerhose/powerhose/internal/hub"
+	"github.com/powerhose/powerhose/protocol"
+)
+
+// observer reads along what goes in and out of a master's sockets, and complains
+// when the master breaks its protocol. It knows nothing of what is inside.
+type observer struct {
+	w   *world
+	m   *master
+	hub *hub.Driven
+
+	open   []*submission // taken and not answered
+	tags   map[tag]*submission
+	regs   []*registration // those that the master may still know
+	asked  map[*conn]protocol.Registration
+	rounds uint64
+}
+
+// tag names a job of a runner's connection.
+type tag struct {
+	from *conn
+	tag  uint64
+}
+
+// registration is a worker as its master sees it.
+type registration struct {
+	conn     *conn
+	reg      protocol.Registration
+	services uint64 // a bit for each
+	most     int    // jobs that it may have
+	batch    int
+	drains   bool // DRAIN has arrived
+	draining bool // in an earlier round
+	gone     bool
+	held     []held
+}
+
+type held struct {
+	ref protocol.JobRef
+	sub *submission
+}
+
+func newObserver(w *world, m *master) *observer {
+	return &observer{w: w, m: m, rounds: 1, tags: map[tag]*submission{}, asked: map[*conn]protocol.Registration{}}
+}
+
+// records calls f for each JOB or RESULT in a message, or once for another.
+func records(first, more []byte, f func(cmd protocol.Command, fields, payload []byte)) {
+	head, fields, err := protocol.ParseHeader(first)
+	if err != nil {
+		return
+	}
+	if head.Command != protocol.CommandBatch {
+		f(head.Command, fields, more)
+		return
+	}
+	r := protocol.ReadBatch(fields)
+	for {
+		cmd, fields, payload, ok := r.Next()
+		if !ok {
+			return
+		}
+		f(cmd, fields, payload)
+	}
+}
+
+// fromRunner sees a message at the frontend before the master does.
+func (o *observer) fromRunner(c *conn, first, more []byte) {
+	records(first, more, func(cmd protocol.Command, fields, _ []byte) {
+		switch cmd {
+		case protocol.CommandRegister, protocol.CommandBye:
+			o.dropRunner(c)
+		case protocol.CommandJob:
+			if m, err := protocol.ParseRunnerJob(fields); err == nil && o.hub.HasRunner(c.id) {
+				o.take(o.w.submissionOf(m.Headers), c, m.ID, o.m.p.now()+m.TimeLeft)
+			}
+		}
+	})
+}
+
+// take: the master was given a job.
+func (o *observer) take(s *submission, from *conn, id uint64, deadline time.Duration) {
+	if s.taken {
+		o.w.fail(s.job, "one submission arrives twice")
+	}
+	s.taken, s.from, s.tag, s.deadline = true, from, id, deadline
+	o.open = append(o.open, s)
+	if from != nil {
+		o.tags[tag{from, id}] = s
+	}
+	if o.w.trace != nil {
+		o.w.note(s.job, o.m.p.name, "takes it")
+	}
+}
+
+func (o *observer) dropRunner(c *conn) {
+	o.open = slices.DeleteFunc(o.open, func(s *submission) bool {
+		if s.from != c {
+			return false
+		}
+		delete(o.tags, tag{c, s.tag})
+		s.over = o.rounds
+		return true
+	})
+}
+
+// toRunner sees what the master has sent to a runner.
+func (o *observer) toRunner(c *conn, first, more []byte) {
+	records(first, more, func(cmd protocol.Command, fields, _ []byte) {
+		if cmd != protocol.CommandResult {
+			return
+		}
+		m, err := protocol.ParseRunnerResult(fields)
+		if err != nil {
+			o.w.fail(nil, "%s sends a RESULT that is malformed: %v", o.m.p.name, err)
+		}
+		s := o.tags[tag{c, m.ID}]
+		if s == nil {
+			o.w.fail(nil, "%s sends a RESULT for a job that it has not, or has answered: %x", o.m.p.name, m.ID)
+		}
+		o.settle(s)
+		if o.w.trace != nil {
+			o.w.note(s.job, o.m.p.name, "RESULT %s, may have run: %v", m.Outcome, m.MayHaveRun)
+		}
+	})
+}
+
+// settle: the master has answered.
+func (o *observer) settle(s *submission) {
+	s.over = o.rounds
+	if s.from != nil {
+		delete(o.tags, tag{s.from, s.tag})
+	}
+	for i, x := range o.open {
+		if x == s {
+			o.open = append(o.open[:i], o.open[i+1:]...)
+			return
+		}
+	}
+}
+
+// fromWorker sees a message at the backend, or from a worker's own socket, before
+// the master does.
+func (o *observer) fromWorker(c *conn, first, more []byte) {
+	if len(first) == 0 {
+		return
+	}
+	records(first, more, func(cmd protocol.Command, fields, _ []byte) {
+		switch cmd {
+		case protocol.CommandRegister:
+			reg, err := protocol.ParseRegistration(protocol.RoleWorker, fields)
+			if err == nil {
+				o.dropWorker(func(r *registration) bool { return r.conn == c || r.reg.Identity == reg.Identity })
+				o.asked[c] = reg
+			}
+		case protocol.CommandBye:
+			o.dropWorker(func(r *registration) bool { return r.conn == c })
+		case protocol.CommandDrain:
+			if r := o.find(c); r != nil {
+				r.drains = true // what it was given before may be on its way
+			}
+		case protocol.CommandResult:
+			if m, err := protocol.ParseWorkerResult(fields); err == nil {
+				o.back(c, protocol.JobRef{ID: m.ID, Attempt: m.Attempt}, "RESULT")
+			}
+		case protocol.CommandReturn:
+			if m, err := protocol.ParseJobRef(fields); err == nil {
+				o.back(c, m, "RETURN")
+			}
+		}
+	})
+}
+
+// back: a worker has answered a job.
+func (o *observer) back(c *conn, ref protocol.JobRef, how string) {
+	r := o.find(c)
+	if r == nil {
+		return
+	}
+	for i, h := range r.held {
+		if h.ref == ref {
+			r.held = append(r.held[:i], r.held[i+1:]...)
+			if h.sub.on == r && h.sub.ref == ref {
+				h.sub.on = nil
+			}
+			if o.w.trace != nil {
+				o.w.note(h.sub.job, o.m.p.name, "%s from %s", how, c.side[dealing].p.name)
+			}
+			return
+		}
+	}
+}
+
+func (o *observer) find(c *conn) *registration {
+	for _, r := range o.regs {
+		if r.conn == c && !r.gone {
+			return r
+		}
+	}
+	return nil
+}
+
+func (o *observer) dropWorker(which func(*registration) bool) {
+	o.regs = slices.DeleteFunc(o.regs, func(r *registration) bool {
+		if !which(r) {
+			return false
+		}
+		r.gone = true
+		return true
+	})
+}
+
+// toWorker sees what the master has sent to a worker.
+func (o *observer) toWorker(c *conn, first, more []byte) {
+	count := 0
+	records(first, more, func(cmd protocol.Command, fields, payload []byte) {
+		switch cmd {
+		case protocol.CommandWelcome:
+			m, err := protocol.ParseWelcome(fields)
+			reg, ok := o.asked[c]
+			if err != nil || !ok {
+				o.w.fail(nil, "%s sends a WELCOME that nobody asked for, or that is malformed: %v", o.m.p.name, err)
+			}
+			delete(o.asked, c)
+			o.regs = append(o.regs, &registration{
+				conn: c, reg: reg, services: o.w.script.bits(reg.Services),
+				most: reg.Capacity + min(m.Prefetch, reg.Prefetch), batch: m.Batch,
+			})
+		case protocol.CommandJob:
+			count++
+			r := o.find(c)
+			if r == nil || !o.hub.HasWorker(c.id) {
+				o.w.fail(o.w.jobOf(payload), "%s gives it to a worker that is not registered", o.m.p.name)
+			}
+			if count > max(r.batch, 1) {
+				o.w.fail(o.w.jobOf(payload), "%s sends %d jobs in one message, granted were %d", o.m.p.name, count, r.batch)
+			}
+			o.give(r, fields, payload)
+		case protocol.CommandBye:
+			if r := o.find(c); r != nil && r.draining && len(r.held) > 0 && !o.hub.Finished() {
+				o.w.fail(r.held[0].sub.job, "%s lets its worker go, which has it", o.m.p.name)
+			}
+			delete(o.asked, c)
+		}
+	})
+}
+
+// give: the master has sent a job to a worker.
+func (o *observer) give(r *registration, fields, payload []byte) {
+	w, now := o.w, o.m.p.now()
+	m, err := protocol.ParseWorkerJob(fields)
+	if err != nil {
+		w.fail(nil, "%s sends a JOB that is malformed: %v", o.m.p.name, err)
+	}
+	s, ref := w.submissionOf(m.Headers), protocol.JobRef{ID: m.ID, Attempt: m.Attempt}
+	j := s.job
+	if w.trace != nil {
+		w.note(j, o.m.p.name, "JOB %x/%d to %s", m.ID, m.Attempt, r.conn.side[dealing].p.name)
+	}
+	r.held = append(r.held, held{ref, s})
+	switch {
+	case w.jobOf(payload) != j || string(m.Service) != j.service:
+		w.fail(j, "it is given to a worker with another payload or service: %q", m.Service)
+	case !s.taken || (s.over != 0 && s.over != o.rounds): // in one round the order is that of the sockets
+		w.fail(j, "%s gives it to a worker although it is over", o.m.p.name)
+	case s.on != nil && !s.on.gone && o.hub.HasWorker(s.on.conn.id):
+		w.fail(j, "%s gives it to a second worker", o.m.p.name)
+	case s.ref.ID != 0 && (ref.ID != s.ref.ID || ref.Attempt <= s.ref.Attempt):
+		w.fail(j, "%s gives it out as %v after %v", o.m.p.name, ref, s.ref)
+	case r.services&w.script.bit(j.service) == 0:
+		w.fail(j, "%s gives it to a worker that does not offer its service", o.m.p.name)
+	case r.draining:
+		w.fail(j, "%s gives it to a worker that drains", o.m.p.name)
+	case len(r.held) > r.most:
+		w.fail(j, "%s gives it to a worker that has %d jobs, and takes %d", o.m.p.name, len(r.held)-1, r.most)
+	case now >= s.deadline || m.TimeLeft > s.deadline-now:
+		w.fail(j, "%s gives it out %v after its deadline, with %v left", o.m.p.name, now-s.deadline, m.TimeLeft)
+	}
+	s.on, s.ref = r, ref
+}
+
+// after checks what must hold between two rounds of the master.
+func (o *observer) after() {
+	w, now := o.w, o.m.p.begun()
+	o.rounds++
+	for i := 0; i < len(o.regs); i++ {
+		r := o.regs[i]
+		r.draining = r.drains
+		if !o.hub.HasWorker(r.conn.id) {
+			r.gone = true
+			o.regs = append(o.regs[:i], o.regs[i+1:]...)
+			i--
+		}
+	}
+	waiting := uint64(0)
+	for i := 0; i < len(o.open); i++ {
+		s := o.open[i]
+		if s.from != nil && !o.hub.HasRunner(s.from.id) {
+			o.dropRunner(s.from)
+			i = -1
+			waiting = 0
+			continue
+		}
+		if now >= s.deadline {
+			w.fail(s.job, "%s has not answered it by its deadline, %v ago", o.m.p.name, now-s.deadline)
+		}
+		if s.on == nil || s.on.gone {
+			waiting |= w.script.bit(s.job.service)
+		}
+	}
+	if waiting == 0 {
+		return
+	}
+	for _, r := range o.regs {
+		if !r.draining && len(r.held) < r.reg.Capacity && r.services&waiting != 0 {
+			o.idle(r, waiting)
+		}
+	}
+}
+
+// idle: a worker has room for a job that waits.
+func (o *observer) idle(r *registration, waiting uint64) {
+	for _, s := range o.open {
+		if (s.on == nil || s.on.gone) && r.services&o.w.script.bit(s.job.service) != 0 {
+			o.w.fail(s.job, "it waits at %s, although %s has room for it: %d of %d jobs", o.m.p.name,
+				r.conn.side[dealing].p.name, len(r.held), r.reg.Capacity)
+		}
+	}
+}
