@@ -292,7 +292,10 @@ func TestGarbageFromTheMaster(t *testing.T) {
 	}
 	// These are in order, but nothing waits for them.
 	harmless := [][][]byte{
-		{result, nil}, {batch}, {welcome}, {protocol.AppendStatus(nil), []byte("{}")},
+		{result, nil},
+		{batch},
+		{welcome},
+		{protocol.AppendStatus(nil), []byte("{}")},
 		{protocol.PeerError{Code: protocol.CodeTooLarge, Text: "\x1b[2J"}.Append(nil, protocol.RoleRunner)},
 		{protocol.AppendPing(nil, protocol.RoleRunner)},
 	}

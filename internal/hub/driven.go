@@ -108,14 +108,22 @@ func (d *Driven) Left() string {
 		what string
 		n    int
 	}{
-		{"workers", len(h.workers)}, {"identities of workers", len(h.byIdentity)},
-		{"workers by id", len(h.byWorkerID)}, {"workers to reach", len(h.reaching)},
-		{"workers that listen", len(h.listening)}, {"runners", len(h.runners)},
-		{"runners by id", len(h.byRunnerID)}, {"outboxes", len(h.dirty)},
-		{"actions", len(h.actions)}, {"tasks", len(d.tasks)},
-		{"workers in the core", len(s.Workers)}, {"services in the core", len(s.Services)},
-		{"waiting jobs", s.Waiting}, {"waiting bytes", int(s.WaitingBytes)},
-		{"running jobs", s.Running}, {"abandoned jobs", s.Abandoned},
+		{"workers", len(h.workers)},
+		{"identities of workers", len(h.byIdentity)},
+		{"workers by id", len(h.byWorkerID)},
+		{"workers to reach", len(h.reaching)},
+		{"workers that listen", len(h.listening)},
+		{"runners", len(h.runners)},
+		{"runners by id", len(h.byRunnerID)},
+		{"outboxes", len(h.dirty)},
+		{"actions", len(h.actions)},
+		{"tasks", len(d.tasks)},
+		{"workers in the core", len(s.Workers)},
+		{"services in the core", len(s.Services)},
+		{"waiting jobs", s.Waiting},
+		{"waiting bytes", int(s.WaitingBytes)},
+		{"running jobs", s.Running},
+		{"abandoned jobs", s.Abandoned},
 	} {
 		if n.n != 0 {
 			return fmt.Sprintf("%d %s", n.n, n.what)

@@ -85,7 +85,8 @@ type submission struct {
 
 	// The rest is the observer's of the master.
 	tag   uint64
-	from  *conn // nil if it was submitted in the master's process
+	left  time.Duration // until the deadline, when it was received
+	from  *conn         // nil if it was submitted in the master's process
 	taken bool
 	over  uint64        // the round in which nobody waited for it any more, or 0
 	on    *registration // the last that got it

@@ -4,7 +4,6 @@ package sim
 
 import (
 	"slices"
-	"time"
 
 	"github.com/powerhose/powerhose/internal/hub"
 	"github.com/powerhose/powerhose/protocol"
@@ -18,6 +17,7 @@ type observer struct {
 	hub *hub.Driven
 
 	open   []*submission // taken and not answered
+	fresh  []*submission // taken since the master looked at the clock
 	tags   map[tag]*submission
 	regs   []*registration // those that the master may still know
 	asked  map[*conn]protocol.Registration
@@ -80,18 +80,21 @@ func (o *observer) fromRunner(c *conn, first, more []byte) {
 			o.dropRunner(c)
 		case protocol.CommandJob:
 			if m, err := protocol.ParseRunnerJob(fields); err == nil && o.hub.HasRunner(c.id) {
-				o.take(o.w.submissionOf(m.Headers), c, m.ID, o.m.p.now()+m.TimeLeft)
+				s := o.w.submissionOf(m.Headers)
+				o.take(s, c, m.ID)
+				s.left, s.deadline = m.TimeLeft, o.m.p.now()+m.TimeLeft
+				o.fresh = append(o.fresh, s)
 			}
 		}
 	})
 }
 
 // take: the master was given a job.
-func (o *observer) take(s *submission, from *conn, id uint64, deadline time.Duration) {
+func (o *observer) take(s *submission, from *conn, id uint64) {
 	if s.taken {
 		o.w.fail(s.job, "one submission arrives twice")
 	}
-	s.taken, s.from, s.tag, s.deadline = true, from, id, deadline
+	s.taken, s.from, s.tag = true, from, id
 	o.open = append(o.open, s)
 	if from != nil {
 		o.tags[tag{from, id}] = s
@@ -281,7 +284,7 @@ func (o *observer) give(r *registration, fields, payload []byte) {
 		w.fail(j, "%s gives it to a worker that drains", o.m.p.name)
 	case len(r.held) > r.most:
 		w.fail(j, "%s gives it to a worker that has %d jobs, and takes %d", o.m.p.name, len(r.held)-1, r.most)
-	case now >= s.deadline || m.TimeLeft > s.deadline-now:
+	case m.TimeLeft > max(s.deadline-now, 0): // 0 is over: nobody starts it
 		w.fail(j, "%s gives it out %v after its deadline, with %v left", o.m.p.name, now-s.deadline, m.TimeLeft)
 	}
 	s.on, s.ref = r, ref

@@ -66,7 +66,7 @@ func (p *process) begun() time.Duration { return p.clock.local(p.w.now) }
 func (p *process) look() time.Duration {
 	if p.w.script.Spend > 0 {
 		p.spent += p.rng.between(0, p.w.script.Spend)
-		if p.w.script.Kind == Chaos && p.rng.oneIn(20_000) {
+		if p.w.script.Kind == Chaos && !p.w.closing && p.rng.oneIn(20_000) {
 			p.spent += p.rng.between(0, 300*time.Millisecond)
 		}
 	}

@@ -81,7 +81,7 @@ func (r *runner) sendJobs() {
 func (r *runner) header(c *runnerCall) protocol.RunnerJob {
 	s := r.w.submit(c.job, c.Retries)
 	s.told = c.TimeLeft(r.p.now())
-	if s.told > c.job.deadline-r.p.now() {
+	if s.told > max(c.job.deadline-r.p.now(), 0) {
 		r.w.fail(c.job, "a master is told %v, left are %v", s.told, c.job.deadline-r.p.now())
 	}
 	if r.w.trace != nil {

@@ -161,7 +161,8 @@ func (k *worker) receive() (more bool) {
 
 func (k *worker) read(s interface {
 	Recv(*zmqnet.Message, func(string) bool) error
-}) (more bool) {
+},
+) (more bool) {
 	for range workerReceives {
 		if s.Recv(&k.msg, nil) != nil {
 			return false
