@@ -276,11 +276,13 @@ func TestWeb(t *testing.T) {
 		require.Contains(t, body, c.body, c.path)
 	}
 
-	_, body := get(t, address+"/status")
 	var s jobrunner.Status
-	require.NoError(t, json.Unmarshal([]byte(body), &s))
+	require.Eventually(t, func() bool { // the second worker may still be starting
+		_, body := get(t, address+"/status")
+		require.NoError(t, json.Unmarshal([]byte(body), &s))
+		return len(s.Workers) == 2
+	}, time.Minute, 10*time.Millisecond)
 	require.Equal(t, web.cmd.Process.Pid, s.PID)
-	require.Len(t, s.Workers, 2)
 
 	web.terminate()
 	require.Zero(t, web.exit(), &web.stderr)

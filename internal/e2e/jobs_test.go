@@ -119,7 +119,9 @@ func TestNoWorker(t *testing.T) {
 
 		_, err = r.Do(context.Background(), jobrunner.Job{Service: "nobody", Wait: 20 * time.Millisecond})
 		require.ErrorIs(t, err, jobrunner.ErrNoWorker)
-		_, err = r.Do(context.Background(), jobrunner.Job{Service: "nobody", Timeout: 20 * time.Millisecond})
+		// Long enough for the master's verdict to be there in time on a busy
+		// machine: without it the runner cannot know that nobody ran the job.
+		_, err = r.Do(context.Background(), jobrunner.Job{Service: "nobody", Timeout: 2 * time.Second})
 		require.ErrorIs(t, err, jobrunner.ErrNoWorker)
 	})
 }
@@ -234,23 +236,23 @@ func TestDeadlines(t *testing.T) {
 		workers(t, r, 1)
 		g := newGates(t)
 		done := make(chan outcome, 2)
-		background(r, jobrunner.Job{Service: "gate", Payload: []byte(g.payload("runs")), Timeout: 300 * time.Millisecond}, "runs", done)
+		background(r, jobrunner.Job{Service: "gate", Payload: []byte(g.payload("runs")), Timeout: 3 * time.Second}, "runs", done)
 		running := g.next()
-		background(r, jobrunner.Job{Service: "gate", Payload: []byte(g.payload("waits")), Timeout: 100 * time.Millisecond}, "waits", done)
+		background(r, jobrunner.Job{Service: "gate", Payload: []byte(g.payload("waits")), Timeout: 2 * time.Second}, "waits", done)
 
 		o := receive(t, done)
 		require.Equal(t, "waits", o.name)
 		require.ErrorIs(t, o.err, jobrunner.ErrTimedOutWaiting)
 		require.ErrorIs(t, o.err, context.DeadlineExceeded)
 		require.False(t, jobrunner.MayHaveRun(o.err))
-		t.Logf("waiting job with 100ms ended after %v", o.took)
+		t.Logf("waiting job with 2s ended after %v", o.took)
 
 		o = receive(t, done)
 		require.Equal(t, "runs", o.name)
 		require.ErrorIs(t, o.err, jobrunner.ErrTimedOutRunning)
 		require.ErrorIs(t, o.err, jobrunner.ErrTimedOut)
 		require.True(t, jobrunner.MayHaveRun(o.err))
-		t.Logf("running job with 300ms ended after %v", o.took)
+		t.Logf("running job with 3s ended after %v", o.took)
 		// Its handler was told: the gate is closed from the other side.
 		_, err := running.conn.Read(make([]byte, 1))
 		require.Error(t, err)

@@ -17,7 +17,6 @@ type caller struct {
 	load  *Load
 	job   *job // nil between two
 	next  uint32
-	over  bool
 }
 
 // dispatcher is what callers see of the runner in their process.

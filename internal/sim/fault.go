@@ -88,7 +88,7 @@ func (f *fault) happen(what uint32) {
 
 func (f *fault) begin() {
 	w, p := f.w, f.p
-	switch f.Kind {
+	switch f.Kind { //nolint:exhaustive // the others need nothing here
 	case FaultKill:
 		f.place.kill(f.For)
 	case FaultPause:
@@ -121,7 +121,7 @@ func (f *fault) begin() {
 }
 
 func (f *fault) end() {
-	switch f.Kind {
+	switch f.Kind { //nolint:exhaustive // the others need nothing here
 	case FaultPause:
 		f.p.resume()
 	case FaultPartition, FaultBoth:

@@ -324,13 +324,13 @@ func (o *observer) after() {
 	}
 	for _, r := range o.regs {
 		if !r.draining && len(r.held) < r.reg.Capacity && r.services&waiting != 0 {
-			o.idle(r, waiting)
+			o.idle(r)
 		}
 	}
 }
 
 // idle: a worker has room for a job that waits.
-func (o *observer) idle(r *registration, waiting uint64) {
+func (o *observer) idle(r *registration) {
 	for _, s := range o.open {
 		if (s.on == nil || s.on.gone) && r.services&o.w.script.bit(s.job.service) != 0 {
 			o.w.fail(s.job, "it waits at %s, although %s has room for it: %d of %d jobs", o.m.p.name,

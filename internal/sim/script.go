@@ -128,7 +128,7 @@ func Draw(seed uint64) *Script {
 	s.drawServices(&r)
 	s.drawLoad(&r)
 	s.drawPlaces(&r)
-	switch s.Kind {
+	switch s.Kind { //nolint:exhaustive // chaos is what was drawn
 	case Calm, Rolling:
 		s.WorkerDrain, s.BadLedgers = 30*time.Second, 1_000_000
 		s.Hub.Dispatch.Grace = 10 * time.Second
@@ -216,7 +216,7 @@ func (s *Script) drawFaults(r *random) {
 		first += len(s.Runners)
 	}
 	n := first + len(s.Workers)
-	switch s.Kind {
+	switch s.Kind { //nolint:exhaustive // chaos is what was drawn
 	case Calm:
 		return
 	case Rolling:
