@@ -114,6 +114,13 @@ fmt: ## Format the Go code and tidy the go.mod files
 race: deps ## Run every test under the race detector
 	@scripts/go-test.sh -race $(TESTFLAGS)
 
+.PHONY: ctest
+ctest: deps ## Build the C++ worker library with its tests, and run them
+	$(say) 'building cworker/'
+	@cmake -S cworker -B cworker/build >/dev/null
+	@cmake --build cworker/build -j2 >/dev/null
+	@ctest --test-dir cworker/build --output-on-failure
+
 .PHONY: fuzz
 fuzz: deps ## Fuzz each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -34,7 +34,10 @@ func TestEachPeerDoesSomeJobs(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.Peer+" "+row.Worker+" "+row.Client, func(t *testing.T) {
 			if row.Skipped != "" {
-				t.Skip(row.Skipped)
+				// No test of ours: make bench-deps installs servers, which
+				// nobody wants who only runs the tests.
+				t.Logf("not measured: %s", row.Skipped)
+				return
 			}
 			require.Empty(t, row.Failed)
 			require.Positive(t, row.Jobs)

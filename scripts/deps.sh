@@ -46,6 +46,11 @@ find_missing() {
 	test)
 		want python3 "$python" --version
 		want python3-zmq "$python" -c 'import zmq'
+		want g++ command -v "${CXX:-g++}"
+		want cmake command -v cmake
+		want cppzmq-dev test -e /usr/include/zmq.hpp
+		want libcli11-dev test -e /usr/include/CLI/CLI.hpp
+		want doctest-dev test -e /usr/include/doctest/doctest.h
 		;;
 	lint) want shellcheck command -v shellcheck ;;
 	verify) want protobuf-compiler command -v protoc ;;
