@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
-#include <regex>
 
 #include <powerhose/version.hpp>
 
@@ -84,9 +83,7 @@ TEST_CASE("version: the same as in Go") {
   std::ifstream in(POWERHOSE_GO_VERSION);
   REQUIRE(in);
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  std::smatch found;
-  REQUIRE(std::regex_search(text, found, std::regex("const Version = \"([^\"]+)\"")));
-  CHECK(found[1] == POWERHOSE_VERSION);
+  CHECK(text.find("const Version = \"" POWERHOSE_VERSION "\"") != std::string::npos);
   CHECK(POWERHOSE_VERSION == std::to_string(POWERHOSE_VERSION_MAJOR) + "." + std::to_string(POWERHOSE_VERSION_MINOR) +
                                  "." + std::to_string(POWERHOSE_VERSION_PATCH));
 }

@@ -221,18 +221,23 @@ func (h *Hub) apply(t *task) {
 func (h *Hub) receive() (more bool) {
 	for i := len(h.listening) - 1; i >= 0; i-- { // handling one may remove it
 		w := h.listening[i]
-		more = h.drain(w.own, nil, func() { h.fromOwnSocket(w) }) || more
+		more = h.drain(w.own, w, nil, func() { h.fromOwnSocket(w) }) || more
 	}
-	more = h.drain(h.back, h.unknownWorker, h.onBackend) || more
+	more = h.drain(h.back, nil, h.unknownWorker, h.onBackend) || more
 	if h.front != nil {
-		more = h.drain(h.front, h.unknownRunner, h.onFrontend) || more
+		more = h.drain(h.front, nil, h.unknownRunner, h.onFrontend) || more
 	}
 	return more
 }
 
-// drain hands each message that has arrived on s to handle, up to perTurn.
-func (h *Hub) drain(s Socket, identify func(string) bool, handle func()) (more bool) {
+// drain hands each message that has arrived on s to handle, up to perTurn. If s
+// is the own socket of a worker, it goes no further than that: what comes may end
+// the registration, and with it s; and if s breaks, the others are well.
+func (h *Hub) drain(s Socket, own *worker, identify func(string) bool, handle func()) (more bool) {
 	for range perTurn {
+		if own != nil && own.gone {
+			return false
+		}
 		switch err := s.Recv(&h.msg, identify); {
 		case err == nil:
 			// What was due before the message arrived comes before it.
@@ -243,6 +248,9 @@ func (h *Hub) drain(s Socket, identify func(string) bool, handle func()) (more b
 			return false
 		case errors.Is(err, zmqnet.ErrMalformed):
 			h.malformed(err)
+		case own != nil:
+			h.loseWorker(own, err.Error())
+			return false
 		default:
 			h.fail(err)
 			return false

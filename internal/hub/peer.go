@@ -97,6 +97,10 @@ func (h *Hub) write(p *peer, header, payload []byte, frames int) bool {
 		} else {
 			err = w.own.Send2(header, payload)
 		}
+		if err != nil {
+			h.loseWorker(w, err.Error())
+		}
+		return err == nil
 	default:
 		err = h.writeTo(p.socket(h), p.conn, header, payload, frames)
 	}

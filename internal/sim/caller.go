@@ -65,7 +65,7 @@ func (c *caller) happen(what uint32) {
 		}
 	case callerCancel:
 		if c.job != nil {
-			c.job.cancelled = true
+			c.job.cancelled = max(p.now(), 1)
 			if c.w.trace != nil {
 				c.w.note(c.job, c.place.name(), "its caller gives up")
 			}
@@ -129,6 +129,9 @@ func (c *caller) answered(a answer) {
 	late := p.now() - j.deadline
 	if late > 0 && late > p.patience() {
 		c.w.fail(j, "its caller gets its answer %v after the deadline", late)
+	}
+	if c := j.cancelled; c > 0 && p.now()-c > 10*time.Millisecond+p.patience() {
+		p.w.fail(j, "its caller gave up, and gets its answer %v later", p.now()-c)
 	}
 	c.w.answer(j, a)
 	c.job = nil

@@ -27,9 +27,9 @@ type job struct {
 	fails    bool          // it returns an error
 	stubborn bool          // it does not care whether it is cancelled
 
-	cancelled bool
-	started   int    // times that the handler was called
-	ended     uint64 // which of them ended: a bit each
+	cancelled time.Duration // when its caller gave up; 0 if it did not
+	started   int           // times that the handler was called
+	ended     uint64        // which of them ended: a bit each
 	answered  bool
 	never     bool // the caller was told that it has not run and never will
 }
@@ -81,16 +81,21 @@ type submission struct {
 	retries  uint8
 	told     time.Duration // the time left that the master is told
 	started  int           // times that workers of this master called the handler
+	claimed  bool          // a worker was about to start it, or to give it back
 	deadline time.Duration // on the master's clock
 
 	// The rest is the observer's of the master.
-	tag   uint64
-	left  time.Duration // until the deadline, when it was received
-	from  *conn         // nil if it was submitted in the master's process
-	taken bool
-	over  uint64        // the round in which nobody waited for it any more, or 0
-	on    *registration // the last that got it
-	ref   protocol.JobRef
+	tag     uint64
+	left    time.Duration // until the deadline, when it was received
+	from    *conn         // nil if it was submitted in the master's process
+	order   uint64        // of its arrival, from 1; 0 until it arrives
+	taken   uint64        // the round in which it arrived
+	waits   uint64        // the round since which it waits, if on is nil or gone
+	over    uint64        // the round in which nobody waited for it any more, or 0
+	on      *registration // the last that got it
+	ref     protocol.JobRef
+	returns int
+	blind   bool // it was with a worker without a ledger
 }
 
 const submissionHeader = "s"
@@ -186,8 +191,12 @@ func (w *world) answer(j *job, a answer) {
 		}
 	case int(protocol.OutcomeRefused), int(protocol.OutcomeTooLarge):
 		w.fail(j, "%s, although nothing is wrong with it", outcomeName(a.outcome))
+	case int(protocol.OutcomeNoWorker), int(protocol.OutcomeBusy), int(protocol.OutcomeTimedOutWaiting):
+		if a.mayHaveRun && j.retries == 0 {
+			w.fail(j, "%s, and yet it may have run", outcomeName(a.outcome))
+		}
 	case int(protocol.OutcomeCancelled):
-		if !j.cancelled {
+		if j.cancelled == 0 {
 			w.fail(j, "cancelled, although its caller did not ask for that")
 		}
 	}

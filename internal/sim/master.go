@@ -217,6 +217,7 @@ func (m *master) answers() {
 		}
 		m.calls = append(m.calls[:i], m.calls[i+1:]...)
 		i--
+		m.seen.verdict(e.sub, e.call.Outcome)
 		m.seen.settle(e.sub)
 		e.sub.job.caller.answered(answer{int(e.call.Outcome), e.call.MayHaveRun, e.call.Result})
 	}

@@ -21,7 +21,10 @@ type observer struct {
 	tags   map[tag]*submission
 	regs   []*registration // those that the master may still know
 	asked  map[*conn]protocol.Registration
-	rounds uint64
+	rounds uint64    // of the master, this one included
+	orders uint64    // jobs so far
+	lost   int       // workers in this round
+	given  [8]uint64 // the latest of each service, by order, that was given out in this round
 }
 
 // tag names a job of a runner's connection.
@@ -37,8 +40,10 @@ type registration struct {
 	services uint64 // a bit for each
 	most     int    // jobs that it may have
 	batch    int
-	drains   bool // DRAIN has arrived
-	draining bool // in an earlier round
+	ledger   bool
+	since    uint64 // the round in which it began
+	drains   bool   // DRAIN has arrived
+	draining bool   // in an earlier round
 	gone     bool
 	held     []held
 }
@@ -91,10 +96,11 @@ func (o *observer) fromRunner(c *conn, first, more []byte) {
 
 // take: the master was given a job.
 func (o *observer) take(s *submission, from *conn, id uint64) {
-	if s.taken {
+	if s.order != 0 {
 		o.w.fail(s.job, "one submission arrives twice")
 	}
-	s.taken, s.from, s.tag = true, from, id
+	o.orders++
+	s.order, s.taken, s.waits, s.from, s.tag = o.orders, o.rounds, o.rounds, from, id
 	o.open = append(o.open, s)
 	if from != nil {
 		o.tags[tag{from, id}] = s
@@ -129,11 +135,34 @@ func (o *observer) toRunner(c *conn, first, more []byte) {
 		if s == nil {
 			o.w.fail(nil, "%s sends a RESULT for a job that it has not, or has answered: %x", o.m.p.name, m.ID)
 		}
+		o.verdict(s, m.Outcome)
 		o.settle(s)
 		if o.w.trace != nil {
 			o.w.note(s.job, o.m.p.name, "RESULT %s, may have run: %v", m.Outcome, m.MayHaveRun)
 		}
 	})
+}
+
+// verdict checks what only the master can know.
+func (o *observer) verdict(s *submission, outcome protocol.Outcome) {
+	w, m := o.w, o.m.p.name
+	switch outcome {
+	case protocol.OutcomeBusy:
+		if s.taken != o.rounds {
+			w.fail(s.job, "%s lets it wait and then says busy", m)
+		}
+	case protocol.OutcomeNoWorker:
+		for _, r := range o.regs {
+			if !r.gone && !r.drains && r.since < o.rounds && o.hub.HasWorker(r.conn.id) &&
+				r.services&w.script.bit(s.job.service) != 0 && s.returns < 3 {
+				w.fail(s.job, "%s says that there is no worker, and there is %s", m, r.conn.side[dealing].p.name)
+			}
+		}
+	case protocol.OutcomeWorkerLost:
+		if !s.claimed && !s.blind {
+			w.fail(s.job, "%s says that it was lost with its worker, whose ledger shows that it was not started", m)
+		}
+	}
 }
 
 // settle: the master has answered.
@@ -192,13 +221,20 @@ func (o *observer) back(c *conn, ref protocol.JobRef, how string) {
 		if h.ref == ref {
 			r.held = append(r.held[:i], r.held[i+1:]...)
 			if h.sub.on == r && h.sub.ref == ref {
-				h.sub.on = nil
+				h.sub.on, h.sub.waits = nil, o.rounds
+			}
+			if how == "RETURN" {
+				h.sub.returns++
 			}
 			if o.w.trace != nil {
 				o.w.note(h.sub.job, o.m.p.name, "%s from %s", how, c.side[dealing].p.name)
 			}
 			return
 		}
+	}
+	if _, ok := c.side[dealing].p.body.(*worker); ok {
+		k := c.side[dealing].p
+		o.w.fail(nil, "%s answers a job that it has not: %s %v", k.name, how, ref)
 	}
 }
 
@@ -217,6 +253,7 @@ func (o *observer) dropWorker(which func(*registration) bool) {
 			return false
 		}
 		r.gone = true
+		o.lost++
 		return true
 	})
 }
@@ -235,7 +272,7 @@ func (o *observer) toWorker(c *conn, first, more []byte) {
 			delete(o.asked, c)
 			o.regs = append(o.regs, &registration{
 				conn: c, reg: reg, services: o.w.script.bits(reg.Services),
-				most: reg.Capacity + min(m.Prefetch, reg.Prefetch), batch: m.Batch,
+				most: reg.Capacity + min(m.Prefetch, reg.Prefetch), batch: m.Batch, ledger: m.Ledger, since: o.rounds,
 			})
 		case protocol.CommandJob:
 			count++
@@ -272,7 +309,7 @@ func (o *observer) give(r *registration, fields, payload []byte) {
 	switch {
 	case w.jobOf(payload) != j || string(m.Service) != j.service:
 		w.fail(j, "it is given to a worker with another payload or service: %q", m.Service)
-	case !s.taken || (s.over != 0 && s.over != o.rounds): // in one round the order is that of the sockets
+	case s.order == 0 || (s.over != 0 && s.over != o.rounds): // in one round the order is that of the sockets
 		w.fail(j, "%s gives it to a worker although it is over", o.m.p.name)
 	case s.on != nil && !s.on.gone && o.hub.HasWorker(s.on.conn.id):
 		w.fail(j, "%s gives it to a second worker", o.m.p.name)
@@ -288,17 +325,20 @@ func (o *observer) give(r *registration, fields, payload []byte) {
 		w.fail(j, "%s gives it out %v after its deadline, with %v left", o.m.p.name, now-s.deadline, m.TimeLeft)
 	}
 	s.on, s.ref = r, ref
+	s.blind = s.blind || !r.ledger
+	n := w.script.number(j.service)
+	o.given[n] = max(o.given[n], s.order)
 }
 
 // after checks what must hold between two rounds of the master.
 func (o *observer) after() {
 	w, now := o.w, o.m.p.begun()
-	o.rounds++
 	for i := 0; i < len(o.regs); i++ {
 		r := o.regs[i]
 		r.draining = r.drains
 		if !o.hub.HasWorker(r.conn.id) {
 			r.gone = true
+			o.lost++
 			o.regs = append(o.regs[:i], o.regs[i+1:]...)
 			i--
 		}
@@ -315,10 +355,20 @@ func (o *observer) after() {
 		if now >= s.deadline {
 			w.fail(s.job, "%s has not answered it by its deadline, %v ago", o.m.p.name, now-s.deadline)
 		}
-		if s.on == nil || s.on.gone {
-			waiting |= w.script.bit(s.job.service)
+		if s.on != nil && s.on.gone {
+			s.on, s.waits = nil, o.rounds
+		}
+		if s.on == nil {
+			n := w.script.number(s.job.service)
+			waiting |= 1 << n
+			// With a worker that is lost comes back what could not be sent to it.
+			if s.order < o.given[n] && s.waits < o.rounds && o.lost == 0 {
+				w.fail(s.job, "%s gives out a younger one before it", o.m.p.name)
+			}
 		}
 	}
+	o.given, o.lost = [8]uint64{}, 0
+	o.rounds++
 	if waiting == 0 {
 		return
 	}
@@ -332,7 +382,7 @@ func (o *observer) after() {
 // idle: a worker has room for a job that waits.
 func (o *observer) idle(r *registration) {
 	for _, s := range o.open {
-		if (s.on == nil || s.on.gone) && r.services&o.w.script.bit(s.job.service) != 0 {
+		if s.on == nil && r.services&o.w.script.bit(s.job.service) != 0 {
 			o.w.fail(s.job, "it waits at %s, although %s has room for it: %d of %d jobs", o.m.p.name,
 				r.conn.side[dealing].p.name, len(r.held), r.reg.Capacity)
 		}

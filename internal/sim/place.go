@@ -61,7 +61,11 @@ func (pl *place) happen(uint32) {
 	case runnerPlace:
 		pl.p = pl.w.startRunner(pl)
 	case workerPlace:
-		pl.p = pl.w.startWorker(pl)
+		if pl.worker.Bare {
+			pl.p = pl.w.startBare(pl)
+		} else {
+			pl.p = pl.w.startWorker(pl)
+		}
 	}
 	pl.w.note(nil, pl.name(), "starts, pid %d", pl.p.pid)
 	pl.begin()

@@ -191,8 +191,13 @@ func (w *world) unsettled() string {
 			}
 		}
 		switch b := pl.p.body.(type) {
+		case *bare:
+			m := w.masterOf(b.place)
+			if m != nil && (!b.ready || b.dealer.conn == nil || !m.hub.HasWorker(b.dealer.conn.id) || b.run != nil) {
+				return pl.name() + " is not registered, or busy"
+			}
 		case *worker:
-			m := w.masterOf(b)
+			m := w.masterOf(b.place)
 			if m != nil && (!b.registered || b.dealer.conn == nil || !m.hub.HasWorker(b.dealer.conn.id) || b.session.Running() > 0) {
 				return pl.name() + " is not registered, or busy"
 			}
@@ -229,8 +234,8 @@ func (w *world) peersOf(master *place) (workers, runners int) {
 	return workers, runners
 }
 
-func (w *world) masterOf(k *worker) *master {
-	if pl := w.places[k.spec.Master]; pl.alive() {
+func (w *world) masterOf(k *place) *master {
+	if pl := w.places[k.worker.Master]; pl.alive() {
 		return pl.p.body.(*master)
 	}
 	return nil
@@ -307,7 +312,7 @@ func (w *world) leave() {
 	}
 	w.each(runnerPlace, func(pl *place) { pl.p.body.(*runner).close() })
 	w.runUntil(w.now + 100*time.Millisecond)
-	w.each(workerPlace, func(pl *place) { pl.p.body.(*worker).drain(0) })
+	w.each(workerPlace, func(pl *place) { pl.p.body.(interface{ drain(time.Duration) }).drain(0) })
 	w.runUntil(w.now + time.Second)
 	for _, pl := range w.places {
 		if pl.kind == workerPlace && pl.alive() && w.anyMaster() {

@@ -218,7 +218,7 @@ func (r *runner) perform(a *session.RunnerAction) {
 		r.up(l, a)
 	case session.RunnerDown:
 		r.w.note(nil, r.p.name, "master%d is down: %v %v", l.index, a.Reason, a.Err)
-		if a.Reason == session.RunnerRefused {
+		if a.Reason == session.RunnerRefused && r.w.script.Hub.MaxRunners == 0 {
 			r.w.fail(nil, "%s is refused: %v", r.p.name, a.Err)
 		}
 	}

@@ -76,6 +76,7 @@ type WorkerSpec struct {
 	Ledger   bool
 	Listen   bool
 	Silent   bool // it does not measure
+	Bare     bool // it computes in its only thread, and takes one job at a time
 }
 
 // Service is a kind of job.
@@ -138,6 +139,9 @@ func Draw(seed uint64) *Script {
 		}
 	}
 	s.drawFaults(&r)
+	if s.Kind == Chaos && r.oneIn(5) { // a dead worker may stand in the way of its successor
+		s.Hub.MaxWorkers, s.Hub.MaxRunners = len(s.Workers)+1, len(s.Runners)+1
+	}
 	return s
 }
 
@@ -197,7 +201,7 @@ func (s *Script) drawPlaces(r *random) {
 		k := WorkerSpec{
 			Host: r.below(s.Hosts), Master: i % masters, Capacity: pick(r, 1, 1, 2, 4),
 			Prefetch: pick(r, 0, 1, 4, 32), Batch: pick(r, 0, 4, 33), Ledger: r.oneIn(2),
-			Listen: r.oneIn(6), Silent: r.oneIn(8),
+			Listen: r.oneIn(6), Silent: r.oneIn(8), Bare: r.oneIn(6),
 		}
 		if s.Masters == 0 || r.oneIn(2) {
 			k.Host = 0
@@ -244,15 +248,18 @@ func (s *Script) drawFaults(r *random) {
 	}
 }
 
-// bit is the bit of a service.
-func (s *Script) bit(name string) uint64 {
+// number is the place of a service.
+func (s *Script) number(name string) int {
 	for i := range s.Services {
 		if s.Services[i].Name == name {
-			return 1 << i
+			return i
 		}
 	}
-	return 0
+	panic("sim: an unknown service")
 }
+
+// bit is the bit of a service in a set.
+func (s *Script) bit(name string) uint64 { return 1 << s.number(name) }
 
 func (s *Script) bits(names []string) (bits uint64) {
 	for _, name := range names {

@@ -21,6 +21,7 @@ type dealer struct {
 	pause    time.Duration // before the next attempt
 	due      time.Duration // of the next attempt
 	made     int           // connections so far
+	closed   bool
 }
 
 // The first pause before a DEALER connects again, to which up to as much is
@@ -91,6 +92,9 @@ func (d *dealer) lost(c *conn) {
 
 func (d *dealer) Recv(m *zmqnet.Message, _ func(string) bool) error {
 	m.ID, m.Peer = "", zmqnet.PeerCred{}
+	if d.closed {
+		return zmqnet.ErrClosed
+	}
 	if d.conn == nil || d.conn.side[dealing].in.unread.len() == 0 {
 		return zmqnet.ErrAgain
 	}
@@ -106,6 +110,9 @@ func unpack(m *zmqnet.Message, got message) {
 }
 
 func (d *dealer) send(first, more []byte, two bool) error {
+	if d.closed {
+		return zmqnet.ErrClosed
+	}
 	if d.conn == nil || !d.conn.side[dealing].out.put(first, more, two) {
 		return zmqnet.ErrAgain
 	}
@@ -118,7 +125,7 @@ func (d *dealer) SendTo1(string, []byte) error         { panic("sim: a DEALER ha
 func (d *dealer) SendTo2(string, []byte, []byte) error { panic("sim: a DEALER has one peer") }
 
 func (d *dealer) Close(linger time.Duration) error {
-	d.trying, d.due = false, never
+	d.trying, d.due, d.closed = false, never, true
 	if d.conn != nil {
 		d.conn.close(dealing, linger > 0)
 	}
@@ -141,6 +148,7 @@ type router struct {
 	ready    []*conn // that have something to read, in no order that matters
 	probes   []*conn // new ones, which get a probe when the owner looks
 	lastID   uint32
+	closed   bool
 	identify func(c *conn) zmqnet.PeerCred
 
 	// read and sent, if set, see what the owner receives and sends.
@@ -189,6 +197,9 @@ func (r *router) probe() {
 }
 
 func (r *router) Recv(m *zmqnet.Message, identify func(string) bool) error {
+	if r.closed {
+		return zmqnet.ErrClosed
+	}
 	if len(r.probes) > 0 {
 		r.probe()
 	}
@@ -226,6 +237,9 @@ func second(frames [][]byte) []byte {
 }
 
 func (r *router) send(id string, first, more []byte, two bool) error {
+	if r.closed {
+		return zmqnet.ErrClosed
+	}
 	c := r.conns[id]
 	if c == nil {
 		return zmqnet.ErrUnreachable
@@ -246,6 +260,7 @@ func (r *router) Send2([]byte, []byte) error           { panic("sim: a ROUTER ne
 
 func (r *router) Close(linger time.Duration) error {
 	r.unbind()
+	r.closed = true
 	for _, c := range slices.Clone(r.p.conns) {
 		if s := &c.side[routing]; s.r == r && s.open {
 			c.close(routing, linger > 0)

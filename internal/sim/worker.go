@@ -211,6 +211,7 @@ func (k *worker) perform(a *session.WorkerAction) {
 	case session.WorkerResult:
 		k.answer(a)
 	case session.WorkerReturn:
+		k.returned(a)
 		k.scratch = protocol.JobRef{ID: a.Ref.ID, Attempt: a.Ref.Attempt}.Append(k.scratch[:0], protocol.CommandReturn)
 		k.send(a.Peer, k.scratch, nil, false)
 	case session.WorkerSend:
@@ -238,7 +239,7 @@ func (k *worker) perform(a *session.WorkerAction) {
 	case session.WorkerEnd:
 		k.w.note(nil, k.p.name, "ends: %v %s", a.Reason, a.Text)
 		k.over, k.reason, k.text = true, a.Reason, a.Text
-		if a.Reason == session.WorkerRefused && !k.spec.Listen {
+		if a.Reason == session.WorkerRefused && !k.spec.Listen && k.w.script.Hub.MaxWorkers == 0 {
 			k.w.fail(nil, "%s is refused: %s", k.p.name, a.Text)
 		}
 	}
@@ -246,6 +247,7 @@ func (k *worker) perform(a *session.WorkerAction) {
 
 func (k *worker) start(a *session.WorkerAction) {
 	s := k.w.submissionOf(a.Job.Headers)
+	s.claimed = true // or it will not start
 	if !k.claim(a.Job.Number) {
 		k.w.note(s.job, k.p.name, "fenced")
 		k.step(session.WorkerEvent{Kind: session.WorkerFenced, Slot: a.Slot})
@@ -336,6 +338,21 @@ func (k *worker) register() {
 	}
 	k.scratch = frame
 	k.send("", frame, nil, false)
+}
+
+// returned notes that a job is given back: jobs after it claim it in passing.
+func (k *worker) returned(a *session.WorkerAction) {
+	if k.dealer.conn == nil {
+		return
+	}
+	seen := k.dealer.conn.side[routing].p.body.(*master).seen
+	if r := seen.find(k.dealer.conn); r != nil {
+		for _, h := range r.held {
+			if h.ref == a.Ref {
+				h.sub.claimed = true
+			}
+		}
+	}
 }
 
 func (k *worker) dropLedger() {
