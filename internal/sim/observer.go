@@ -146,7 +146,7 @@ func (o *observer) toRunner(c *conn, first, more []byte) {
 // verdict checks what only the master can know.
 func (o *observer) verdict(s *submission, outcome protocol.Outcome) {
 	w, m := o.w, o.m.p.name
-	switch outcome {
+	switch outcome { //nolint:exhaustive // the rest is answered by whoever had the job
 	case protocol.OutcomeBusy:
 		if s.taken != o.rounds {
 			w.fail(s.job, "%s lets it wait and then says busy", m)

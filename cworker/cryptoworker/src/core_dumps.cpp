@@ -15,7 +15,8 @@ void forbid_core_dumps() {
   // which is what core_pattern says on most systems; not being dumpable does, but
   // is lost when a program is executed.
   const rlimit none{0, 0};
-  if (::setrlimit(RLIMIT_CORE, &none) != 0) throw std::system_error(errno, std::generic_category(), "RLIMIT_CORE");
+  if (::setrlimit(RLIMIT_CORE, &none) != 0)
+    throw std::system_error(errno, std::generic_category(), "RLIMIT_CORE");
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
     throw std::system_error(errno, std::generic_category(), "PR_SET_DUMPABLE");
 }

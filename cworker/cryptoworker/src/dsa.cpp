@@ -66,7 +66,9 @@ Integer hex(const char* digits) { return Integer((std::string("0x") + digits).c_
 
 const dsa_group& ds128() {
   static const dsa_group one = {
-      "DS128", v1::DS128, CryptoPP::SHA1::DIGESTSIZE,
+      "DS128",
+      v1::DS128,
+      CryptoPP::SHA1::DIGESTSIZE,
       hex("ff600483db6abfc5b45eab78594b3533d550d9f1bf2a992a7a8daa6dc34f8045ad4e6e0c429d334eeeaaefd7e23d4810"
           "be00e4cc1492cba325ba81ff2d5a5b305a8d17eb3bf4a06a349d392e00d329744a5179380344e82a18c47933438f891e"
           "22aeef812d69c8f75e326cb70ea000c3f776dfdbd604638c2ef717fc26d02e17"),
@@ -79,7 +81,9 @@ const dsa_group& ds128() {
 
 const dsa_group& ds256() {
   static const dsa_group one = {
-      "DS256", v1::DS256, CryptoPP::SHA256::DIGESTSIZE,
+      "DS256",
+      v1::DS256,
+      CryptoPP::SHA256::DIGESTSIZE,
       hex("d6c4e5045697756c7a312d02c2289c25d40f9954261f7b5876214b6df109c738b76226b199bb7e33f8fc7ac1dcc316e1"
           "e7c78973951bfc6ff2e00cc987cd76fcfb0b8c0096b0b460fffac960ca4136c28f4bfb580de47cf7e7934c3985e3b3d9"
           "43b77f06ef2af3ac3494fc3c6fc49810a63853862a02bb1c824a01b7fc688e4028527a58ad58c9d512922660db5d505b"
@@ -103,11 +107,14 @@ private_key_ptr dsa_private(const dsa_group& group, const Integer& x) {
 }
 
 public_key_ptr dsa_public(const dsa_group& group, const Integer& y) {
-  if (y <= Integer::One() || y >= group.p - Integer::One()) throw bad_key("y is not a number from 2 to p - 2");
+  if (y <= Integer::One() || y >= group.p - Integer::One())
+    throw bad_key("y is not a number from 2 to p - 2");
   if (group.algorithm == v1::DS128) return std::make_unique<const dsa_public_key<CryptoPP::SHA1>>(group, y);
   return std::make_unique<const dsa_public_key<CryptoPP::SHA256>>(group, y);
 }
 
-Integer dsa_y(const dsa_group& group, const Integer& x) { return CryptoPP::ModularExponentiation(group.g, x, group.p); }
+Integer dsa_y(const dsa_group& group, const Integer& x) {
+  return CryptoPP::ModularExponentiation(group.g, x, group.p);
+}
 
 }  // namespace powerhose::crypto

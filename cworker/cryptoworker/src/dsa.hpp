@@ -2,10 +2,10 @@
 
 #pragma once
 
+#include <cryptopp/integer.h>
+
 #include <cstddef>
 #include <string_view>
-
-#include <cryptopp/integer.h>
 
 #include "crypto.pb.h"
 #include "signature.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <cryptopp/donna.h>
+
 #include <algorithm>
 #include <array>
-
-#include <cryptopp/donna.h>
 
 #include "failure.hpp"
 #include "octets.hpp"
@@ -20,15 +20,15 @@ constexpr std::size_t signature_size = 64;
 using point = std::array<CryptoPP::byte, point_size>;
 
 // 2^252 + 27742317777372353535851937790883648493, little endian.
-constexpr std::array<CryptoPP::byte, 32> order = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-                                                  0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
-                                                  0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
+constexpr std::array<CryptoPP::byte, 32> order = {
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
 
 // Crypto++ only looks at the highest three bits of S, so that each signature
 // would have several forms.
 bool is_below_order(const CryptoPP::byte* s) {
-  return std::lexicographical_compare(std::make_reverse_iterator(s + order.size()), std::make_reverse_iterator(s),
-                                      order.rbegin(), order.rend());
+  return std::lexicographical_compare(std::make_reverse_iterator(s + order.size()),
+                                      std::make_reverse_iterator(s), order.rbegin(), order.rend());
 }
 
 point point_of(const secret& seed) {
@@ -38,7 +38,8 @@ point point_of(const secret& seed) {
 }
 
 void check_size(std::string_view key, std::size_t wanted) {
-  if (key.size() != wanted) throw bad_key(std::to_string(key.size()) + " octets, not " + std::to_string(wanted));
+  if (key.size() != wanted)
+    throw bad_key(std::to_string(key.size()) + " octets, not " + std::to_string(wanted));
 }
 
 // The functions are called and not the classes around them, which copy the data.
@@ -62,7 +63,8 @@ class ed25519_public_key : public public_key {
 
   bool verify(std::string_view data, std::string_view signature) const override {
     return signature.size() == signature_size && is_below_order(octets(signature) + signature_size / 2) &&
-           CryptoPP::Donna::ed25519_sign_open(octets(data), data.size(), point_.data(), octets(signature)) == 0;
+           CryptoPP::Donna::ed25519_sign_open(octets(data), data.size(), point_.data(), octets(signature)) ==
+               0;
   }
 
  private:

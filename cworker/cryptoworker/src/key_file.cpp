@@ -17,16 +17,17 @@ constexpr struct {
   key_type type;
   const char* name;
 } types[] = {
-    {key_type::hkdf, "hkdf"},           {key_type::hmac, "hmac"},       {key_type::aes256, "aes256"},
-    {key_type::ed25519, "ed25519"},     {key_type::p256, "p256"},       {key_type::rsa_pkcs1, "rsa-pkcs1"},
-    {key_type::rsa_pss, "rsa-pss"},     {key_type::dsa, "dsa"},
+    {key_type::hkdf, "hkdf"},       {key_type::hmac, "hmac"}, {key_type::aes256, "aes256"},
+    {key_type::ed25519, "ed25519"}, {key_type::p256, "p256"}, {key_type::rsa_pkcs1, "rsa-pkcs1"},
+    {key_type::rsa_pss, "rsa-pss"}, {key_type::dsa, "dsa"},
 };
 
 named_key parse_secret(key_type type, std::string_view content, std::size_t least, std::size_t most) {
   const std::string_view digits = trimmed(content);
   named_key key(type);
   key.octets = zeros(digits.size() / 2);
-  if (digits.size() % 2 != 0 || !std::all_of(digits.begin(), digits.end(), [](char c) { return hex_digit(c) >= 0; }))
+  if (digits.size() % 2 != 0 ||
+      !std::all_of(digits.begin(), digits.end(), [](char c) { return hex_digit(c) >= 0; }))
     throw bad_key("not an even number of hexadecimal digits");
   for (std::size_t i = 0; i < key.octets.size(); ++i)
     key.octets[i] = static_cast<CryptoPP::byte>(hex_digit(digits[2 * i]) << 4 | hex_digit(digits[2 * i + 1]));

@@ -83,7 +83,9 @@ void read_curve(der_reader& from) {
   if (from.object_identifier() != prime256v1) throw bad_key("the curve is not P-256");
 }
 
-rsa_padding padding_of(key_type type) { return type == key_type::rsa_pss ? rsa_padding::pss : rsa_padding::pkcs1; }
+rsa_padding padding_of(key_type type) {
+  return type == key_type::rsa_pss ? rsa_padding::pss : rsa_padding::pkcs1;
+}
 
 v1::SignatureAlgorithm algorithm_of(key_type type) {
   switch (type) {

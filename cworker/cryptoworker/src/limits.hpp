@@ -15,11 +15,11 @@ constexpr std::size_t data = 16U << 20;  // what is signed, hashed or encrypted
 constexpr std::size_t text = 64U << 10;  // salt, info and additional data
 constexpr std::size_t signature = 1024;
 constexpr std::size_t password = 4096;
-constexpr std::size_t secret = 4096;        // a key of HKDF or HMAC
-constexpr std::size_t named_secret = 16;    // the least for a named one: shorter ones are no secrets
-constexpr std::size_t number = 1024;        // each number of an RSA or DSA key
+constexpr std::size_t secret = 4096;      // a key of HKDF or HMAC
+constexpr std::size_t named_secret = 16;  // the least for a named one: shorter ones are no secrets
+constexpr std::size_t number = 1024;      // each number of an RSA or DSA key
 constexpr std::size_t random = 64U << 10;
-constexpr std::size_t hkdf_blocks = 255;    // output, in hashes
+constexpr std::size_t hkdf_blocks = 255;  // output, in hashes
 constexpr std::size_t scrypt_output = 1024;
 
 constexpr std::uint64_t scrypt_n = 1U << 20;

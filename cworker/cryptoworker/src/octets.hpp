@@ -5,11 +5,11 @@
 
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include <cryptopp/integer.h>
 #include <cryptopp/secblock.h>
+
+#include <string>
+#include <string_view>
 
 namespace powerhose::crypto {
 
@@ -20,9 +20,7 @@ inline const CryptoPP::byte* octets(std::string_view s) {
 }
 inline CryptoPP::byte* octets(std::string& s) { return reinterpret_cast<CryptoPP::byte*>(s.data()); }
 
-inline std::string_view view(const secret& s) {
-  return {reinterpret_cast<const char*>(s.data()), s.size()};
-}
+inline std::string_view view(const secret& s) { return {reinterpret_cast<const char*>(s.data()), s.size()}; }
 inline secret secret_of(std::string_view s) { return {octets(s), s.size()}; }
 inline secret zeros(std::size_t size) { return {nullptr, size}; }  // secret(size) is not initialised
 

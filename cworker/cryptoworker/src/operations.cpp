@@ -32,12 +32,13 @@ std::string_view secret_for(const key_store& keys, const v1::Key& key, key_type 
     if (found->type != type) throw wrong_kind(name_of(found->type), name_of(type));
     return view(found->octets);
   }
-  if (key.source_case() != v1::Key::kRaw) throw bad_key(std::string(name_of(type)) + " takes one of raw octets");
+  if (key.source_case() != v1::Key::kRaw)
+    throw bad_key(std::string(name_of(type)) + " takes one of raw octets");
   const std::size_t least = type == key_type::aes256 ? aes256gcm::key_size : 1;
   const std::size_t most = type == key_type::aes256 ? aes256gcm::key_size : limits::secret;
   if (key.raw().size() < least || key.raw().size() > most)
-    throw bad_key(std::to_string(key.raw().size()) + " octets, allowed are " + std::to_string(least) + " to " +
-                  std::to_string(most));
+    throw bad_key(std::to_string(key.raw().size()) + " octets, allowed are " + std::to_string(least) +
+                  " to " + std::to_string(most));
   return key.raw();
 }
 
@@ -91,7 +92,8 @@ bool do_verify(const key_store& keys, const v1::Verify& op) {
 void do_encrypt(const key_store& keys, const v1::Encrypt& op, v1::Encrypted& out) {
   check_length("plaintext", op.plaintext().size(), 0, limits::data);
   check_length("aad", op.aad().size(), 0, limits::text);
-  if (!op.nonce().empty()) check_length("nonce", op.nonce().size(), aes256gcm::nonce_size, aes256gcm::nonce_size);
+  if (!op.nonce().empty())
+    check_length("nonce", op.nonce().size(), aes256gcm::nonce_size, aes256gcm::nonce_size);
   // One that comes twice with the same key tells how to forge.
   if (!op.nonce().empty() && op.key().source_case() == v1::Key::kName)
     throw failure(v1::BAD_REQUEST, "a named key takes no nonce from a request");
@@ -123,7 +125,8 @@ void do_random(const v1::Random& op, std::string& out) {
 void check_scrypt(std::uint64_t n, std::uint64_t r, std::uint64_t p) {
   const auto refuse = [](const std::string& text) { throw failure(v1::BAD_REQUEST, "scrypt: " + text); };
   if (n < 2 || n > limits::scrypt_n || (n & (n - 1)) != 0)
-    refuse("n is " + std::to_string(n) + ": allowed are powers of two from 2 to " + std::to_string(limits::scrypt_n));
+    refuse("n is " + std::to_string(n) + ": allowed are powers of two from 2 to " +
+           std::to_string(limits::scrypt_n));
   if (r < 1 || r > limits::scrypt_r || p < 1 || p > limits::scrypt_p)
     refuse("r is " + std::to_string(r) + " and p is " + std::to_string(p) + ": allowed are 1 to " +
            std::to_string(limits::scrypt_r) + " and 1 to " + std::to_string(limits::scrypt_p));
@@ -131,7 +134,8 @@ void check_scrypt(std::uint64_t n, std::uint64_t r, std::uint64_t p) {
     refuse("128 n r is " + std::to_string(128 * n * r) + ": allowed are up to " +
            std::to_string(limits::scrypt_memory));
   if (n * r * p > limits::scrypt_work)
-    refuse("n r p is " + std::to_string(n * r * p) + ": allowed are up to " + std::to_string(limits::scrypt_work));
+    refuse("n r p is " + std::to_string(n * r * p) + ": allowed are up to " +
+           std::to_string(limits::scrypt_work));
 }
 
 void do_scrypt(const v1::Scrypt& op, std::string& out) {

@@ -48,7 +48,8 @@ const group& p256_to_verify() {
 bool is_from_1_to_order(const Integer& n) { return n.IsPositive() && n < p256().GetSubgroupOrder(); }
 
 Integer read_private(std::string_view d) {
-  if (d.size() != number_size) throw bad_key(std::to_string(d.size()) + " octets, not " + std::to_string(number_size));
+  if (d.size() != number_size)
+    throw bad_key(std::to_string(d.size()) + " octets, not " + std::to_string(number_size));
   Integer number = integer_of(d);
   if (!is_from_1_to_order(number)) throw bad_key("not a number from 1 to the order of P-256 less 1");
   return number;
@@ -93,7 +94,8 @@ class p256_public_key : public public_key {
 private_key_ptr p256_private(std::string_view d) { return std::make_unique<const p256_private_key>(d); }
 
 public_key_ptr p256_public(std::string_view point) {
-  if (point.size() != point_size) throw bad_key(std::to_string(point.size()) + " octets, not " + std::to_string(point_size));
+  if (point.size() != point_size)
+    throw bad_key(std::to_string(point.size()) + " octets, not " + std::to_string(point_size));
   const ECPPoint p(integer_of(point.substr(1, number_size)), integer_of(point.substr(1 + number_size)));
   const ECP curve(p256().GetCurve());
   const Integer field = curve.FieldSize();

@@ -2,9 +2,9 @@
 
 #pragma once
 
-#include <cstddef>
-
 #include <cryptopp/osrng.h>
+
+#include <cstddef>
 
 namespace powerhose::crypto {
 

@@ -48,14 +48,16 @@ private_key_ptr rsa_to_sign(const v1::Key& key) {
 template <rsa_padding Padding>
 public_key_ptr rsa_to_verify(const v1::Key& key) {
   const v1::RsaKey& k = rsa_of(key);
-  if (!k.d().empty() || !k.p().empty() || !k.q().empty()) throw bad_key("it is private, and not needed to verify");
+  if (!k.d().empty() || !k.p().empty() || !k.q().empty())
+    throw bad_key("it is private, and not needed to verify");
   return rsa_public(Padding, {number("n", k.n()), number("e", k.e()), {}, {}, {}});
 }
 
 const v1::DsaKey& dsa_in(const dsa_group& group, const v1::Key& key) {
   const v1::DsaKey& k = dsa_of(key);
   const auto check = [&](const char* name, const std::string& got, const Integer& wanted) {
-    if (number(name, got) != wanted) throw bad_key(std::string(name) + " is not that of the group of " + group.name);
+    if (number(name, got) != wanted)
+      throw bad_key(std::string(name) + " is not that of the group of " + group.name);
   };
   check("p", k.p(), group.p);
   check("q", k.q(), group.q);

@@ -2,11 +2,11 @@
 
 #include "rsa.hpp"
 
-#include <cstdint>
-
 #include <cryptopp/pssr.h>
 #include <cryptopp/rsa.h>
 #include <cryptopp/sha.h>
+
+#include <cstdint>
 
 #include "failure.hpp"
 #include "limits.hpp"
@@ -25,8 +25,8 @@ using pss = CryptoPP::RSASS<CryptoPP::PSS, CryptoPP::SHA256>;
 void check_public(const rsa_numbers& k, unsigned least_bits) {
   const unsigned bits = k.n.BitCount();
   if (bits < least_bits || bits > limits::rsa)
-    throw bad_key("n has " + std::to_string(bits) + " bits, allowed are " + std::to_string(least_bits) + " to " +
-                  std::to_string(limits::rsa));
+    throw bad_key("n has " + std::to_string(bits) + " bits, allowed are " + std::to_string(least_bits) +
+                  " to " + std::to_string(limits::rsa));
   if (k.n.IsEven()) throw bad_key("n is even");
   if (k.e < Integer(3L) || k.e > Integer(static_cast<long>(INT32_MAX)) || k.e.IsEven())
     throw bad_key("e is not an odd number from 3 to " + std::to_string(INT32_MAX));

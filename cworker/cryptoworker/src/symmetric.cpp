@@ -2,14 +2,14 @@
 
 #include "symmetric.hpp"
 
-#include <mutex>
-
 #include <cryptopp/aes.h>
 #include <cryptopp/gcm.h>
 #include <cryptopp/hkdf.h>
 #include <cryptopp/hmac.h>
 #include <cryptopp/scrypt.h>
 #include <cryptopp/sha.h>
+
+#include <mutex>
 
 #include "failure.hpp"
 #include "octets.hpp"
@@ -32,7 +32,8 @@ auto with(v1::Hash hash, F f) {
     case v1::SHA256: return f(type<CryptoPP::SHA256>());
     case v1::SHA512: return f(type<CryptoPP::SHA512>());
     default:
-      throw failure(v1::UNKNOWN_ALGORITHM, "hash " + std::to_string(static_cast<int>(hash)) + " is not known");
+      throw failure(v1::UNKNOWN_ALGORITHM,
+                    "hash " + std::to_string(static_cast<int>(hash)) + " is not known");
   }
 }
 
@@ -44,7 +45,8 @@ std::size_t size_of(v1::Hash hash) {
 
 void digest(v1::Hash hash, std::string_view data, std::string& out) {
   out.resize(size_of(hash));
-  with(hash, [&](auto t) { typename decltype(t)::hash().CalculateDigest(octets(out), octets(data), data.size()); });
+  with(hash,
+       [&](auto t) { typename decltype(t)::hash().CalculateDigest(octets(out), octets(data), data.size()); });
 }
 
 void hmac(v1::Hash hash, std::string_view key, std::string_view data, std::string& out) {
@@ -55,20 +57,21 @@ void hmac(v1::Hash hash, std::string_view key, std::string_view data, std::strin
   });
 }
 
-void hkdf(v1::Hash hash, std::string_view ikm, std::string_view salt, std::string_view info, std::size_t length,
-          std::string& out) {
+void hkdf(v1::Hash hash, std::string_view ikm, std::string_view salt, std::string_view info,
+          std::size_t length, std::string& out) {
   out.resize(length);
   with(hash, [&](auto t) {
     CryptoPP::HKDF<typename decltype(t)::hash>().DeriveKey(octets(out), out.size(), octets(ikm), ikm.size(),
-                                                           octets(salt), salt.size(), octets(info), info.size());
+                                                           octets(salt), salt.size(), octets(info),
+                                                           info.size());
   });
 }
 
-void scrypt(std::string_view password, std::string_view salt, std::uint64_t n, std::uint64_t r, std::uint64_t p,
-            std::size_t length, std::string& out) {
+void scrypt(std::string_view password, std::string_view salt, std::uint64_t n, std::uint64_t r,
+            std::uint64_t p, std::size_t length, std::string& out) {
   out.resize(length);
-  CryptoPP::Scrypt().DeriveKey(octets(out), out.size(), octets(password), password.size(), octets(salt), salt.size(),
-                               n, r, p);
+  CryptoPP::Scrypt().DeriveKey(octets(out), out.size(), octets(password), password.size(), octets(salt),
+                               salt.size(), n, r, p);
 }
 
 namespace aes256gcm {
@@ -93,9 +96,9 @@ void encrypt(std::string_view key, std::string_view nonce, std::string_view aad,
   ciphertext.resize(plaintext.size() + tag_size);
   CryptoPP::GCM<CryptoPP::AES>::Encryption gcm;
   gcm.SetKeyWithIV(octets(key), key.size(), octets(nonce), nonce.size());
-  gcm.EncryptAndAuthenticate(octets(ciphertext), octets(ciphertext) + plaintext.size(), tag_size, octets(nonce),
-                             static_cast<int>(nonce.size()), octets(aad), aad.size(), octets(plaintext),
-                             plaintext.size());
+  gcm.EncryptAndAuthenticate(octets(ciphertext), octets(ciphertext) + plaintext.size(), tag_size,
+                             octets(nonce), static_cast<int>(nonce.size()), octets(aad), aad.size(),
+                             octets(plaintext), plaintext.size());
 }
 
 bool decrypt(std::string_view key, std::string_view nonce, std::string_view aad, std::string_view ciphertext,
@@ -105,9 +108,9 @@ bool decrypt(std::string_view key, std::string_view nonce, std::string_view aad,
   plaintext.resize(size);
   CryptoPP::GCM<CryptoPP::AES>::Decryption gcm;
   gcm.SetKeyWithIV(octets(key), key.size(), octets(nonce), nonce.size());
-  const bool authentic = gcm.DecryptAndVerify(octets(plaintext), octets(ciphertext) + size, tag_size, octets(nonce),
-                                              static_cast<int>(nonce.size()), octets(aad), aad.size(),
-                                              octets(ciphertext), size);
+  const bool authentic =
+      gcm.DecryptAndVerify(octets(plaintext), octets(ciphertext) + size, tag_size, octets(nonce),
+                           static_cast<int>(nonce.size()), octets(aad), aad.size(), octets(ciphertext), size);
   if (!authentic) {  // it has been decrypted all the same
     wipe(plaintext);
     plaintext.clear();

@@ -21,11 +21,11 @@ void digest(v1::Hash hash, std::string_view data, std::string& out);
 void hmac(v1::Hash hash, std::string_view key, std::string_view data, std::string& out);
 
 /// RFC 5869, extract and expand; an empty salt is that of the RFC.
-void hkdf(v1::Hash hash, std::string_view ikm, std::string_view salt, std::string_view info, std::size_t length,
-          std::string& out);
+void hkdf(v1::Hash hash, std::string_view ikm, std::string_view salt, std::string_view info,
+          std::size_t length, std::string& out);
 
-void scrypt(std::string_view password, std::string_view salt, std::uint64_t n, std::uint64_t r, std::uint64_t p,
-            std::size_t length, std::string& out);
+void scrypt(std::string_view password, std::string_view salt, std::uint64_t n, std::uint64_t r,
+            std::uint64_t p, std::size_t length, std::string& out);
 
 namespace aes256gcm {
 

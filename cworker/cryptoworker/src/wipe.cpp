@@ -18,9 +18,7 @@ void wipe_key(v1::Key& key) {
       wipe(*key.mutable_rsa()->mutable_p());
       wipe(*key.mutable_rsa()->mutable_q());
       break;
-    case v1::Key::kDsa:
-      wipe(*key.mutable_dsa()->mutable_x());
-      break;
+    case v1::Key::kDsa: wipe(*key.mutable_dsa()->mutable_x()); break;
     case v1::Key::kName:
     case v1::Key::SOURCE_NOT_SET: break;
   }

@@ -42,7 +42,8 @@ void measure(const crypto::service& s, const std::string& name, const v1::Reques
     times.push_back(thread_time() - begin);
   }
   std::sort(times.begin(), times.end());
-  std::printf("%-40s %10.1f %10.1f %8zu\n", name.c_str(), times[times.size() / 2], times.front(), times.size());
+  std::printf("%-40s %10.1f %10.1f %8zu\n", name.c_str(), times[times.size() / 2], times.front(),
+              times.size());
 }
 
 void measure_signatures(const crypto::service& s) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <doctest/doctest.h>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,9 +47,9 @@ TEST_CASE("key directory: those of the test data are read") {
   const crypto::service s(keys.path().string());
   CHECK(s.key_names() == std::vector<std::string>{"box.aes256", "ds256.example.com.dsa", "ec.p256",
                                                   "ec-public.p256", "ed.ed25519", "ed-public.ed25519",
-                                                  "example.com.dsa", "ikm.hkdf", "mac.hmac", "mockmyid.com.dsa",
-                                                  "ps.rsa-pss", "ps-public.rsa-pss", "rs.rsa-pkcs1",
-                                                  "rs-public.rsa-pkcs1"});
+                                                  "example.com.dsa", "ikm.hkdf", "mac.hmac",
+                                                  "mockmyid.com.dsa", "ps.rsa-pss", "ps-public.rsa-pss",
+                                                  "rs.rsa-pkcs1", "rs-public.rsa-pkcs1"});
 }
 
 TEST_CASE("key directory: an empty one is good") {
@@ -96,7 +95,8 @@ TEST_CASE("key directory: it and its files belong to the user or root") {
   }
   constexpr uid_t nobody = 65534;
   const auto give = [](const fs::path& path) { REQUIRE(::chown(path.c_str(), nobody, nobody) == 0); };
-  CHECK(says(refusal_of([&](const auto& d) { give(d.path()); }), "belongs to user 65534: chown it to user 0"));
+  CHECK(
+      says(refusal_of([&](const auto& d) { give(d.path()); }), "belongs to user 65534: chown it to user 0"));
   CHECK(says(refusal_of([&](const auto& d) { give(d.write("bad.hmac", secret)); }), "belongs to user 65534"));
   // Another user may use what is root's, if he can read it at all, and what is his.
   const test::temporary_directory directory;
@@ -109,7 +109,8 @@ TEST_CASE("key directory: it and its files belong to the user or root") {
 }
 
 TEST_CASE("key directory: only regular files are keys") {
-  CHECK(says(refusal_of([](const auto& d) { fs::create_directory(d.path() / "bad.hmac"); }), "not a regular file"));
+  CHECK(says(refusal_of([](const auto& d) { fs::create_directory(d.path() / "bad.hmac"); }),
+             "not a regular file"));
   CHECK(says(refusal_of([](const auto& d) { fs::create_symlink("good.hkdf", d.path() / "bad.hkdf"); }),
              "symbolic link"));
   CHECK(says(refusal_of([](const auto& d) { REQUIRE(::mkfifo((d.path() / "bad.hmac").c_str(), 0600) == 0); }),
@@ -120,13 +121,16 @@ TEST_CASE("key directory: only regular files are keys") {
 
 TEST_CASE("key directory: names") {
   const std::string longest(64, 'n');
-  for (const std::string name : {"bad", "Bad.hmac", "-bad.hmac", "_bad.hmac", "b d.hmac", "b\xc3\xa4" "d.hmac",
+  for (const std::string name : {"bad", "Bad.hmac", "-bad.hmac", "_bad.hmac", "b d.hmac",
+                                 "b\xc3\xa4"
+                                 "d.hmac",
                                  "bad.HMAC", "bad.", "bad.hmac~", "bad.hmac.bak", "bad.rsa", "bad.txt"}) {
     CAPTURE(name);
     CHECK(says(refusal_of([&](const auto& d) { d.write(name, secret); }), name));
   }
   CHECK(says(refusal_of([&](const auto& d) { d.write(longest + "n.hmac", secret); }), "1 to 64"));
-  for (const std::string& name : {longest, std::string("0"), std::string("a.b_c-d."), std::string("a.hmac")}) {
+  for (const std::string& name :
+       {longest, std::string("0"), std::string("a.b_c-d."), std::string("a.hmac")}) {
     CAPTURE(name);
     CHECK(refusal_of([&](const auto& d) { d.write(name + ".hmac", secret); }) == "");
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "key_file.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
 #include "failure.hpp"
-#include "key_file.hpp"
 #include "support.hpp"
 
 namespace crypto = powerhose::crypto;
@@ -28,7 +29,9 @@ std::string refusal(key_type type, const std::string& content) {
 bool good(key_type type, const std::string& content) { return refusal(type, content).empty(); }
 
 // The content of a key of the test data.
-std::string key(const std::string& file) { return test::content_of(POWERHOSE_CRYPTO_TESTDATA "/keys/" + file); }
+std::string key(const std::string& file) {
+  return test::content_of(POWERHOSE_CRYPTO_TESTDATA "/keys/" + file);
+}
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);
@@ -58,8 +61,10 @@ std::string encoded(const std::string& type, const std::string& der) {
   std::string body;
   for (std::size_t i = 0; i < der.size(); i += 3) {
     unsigned bits = 0;
-    for (std::size_t k = i; k < i + 3; ++k) bits = bits << 8 | (k < der.size() ? static_cast<unsigned char>(der[k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k) body.push_back(k <= der.size() - i ? digits[bits >> (18 - 6 * k) & 63U] : '=');
+    for (std::size_t k = i; k < i + 3; ++k)
+      bits = bits << 8 | (k < der.size() ? static_cast<unsigned char>(der[k]) : 0U);
+    for (std::size_t k = 0; k < 4; ++k)
+      body.push_back(k <= der.size() - i ? digits[bits >> (18 - 6 * k) & 63U] : '=');
   }
   return "-----BEGIN " + type + "-----\n" + body + "\n-----END " + type + "-----\n";
 }
@@ -73,9 +78,9 @@ TEST_CASE("key file: hexadecimal secrets") {
   CHECK(good(key_type::hmac, "00112233445566778899AABBCCDDeeff"));
   CHECK(good(key_type::aes256, digits + digits));
   CHECK(good(key_type::hkdf, std::string(8192, 'a')));
-  for (const std::string& bad :
-       {std::string(), std::string("\n"), digits.substr(2), digits.substr(1), digits + "0", "0x" + digits,
-        digits + "\n" + digits, digits + " 00", digits + "0g", std::string(8194, 'a'), digits + std::string(2, '\0')}) {
+  for (const std::string& bad : {std::string(), std::string("\n"), digits.substr(2), digits.substr(1),
+                                 digits + "0", "0x" + digits, digits + "\n" + digits, digits + " 00",
+                                 digits + "0g", std::string(8194, 'a'), digits + std::string(2, '\0')}) {
     CAPTURE(bad);
     CHECK_FALSE(good(key_type::hkdf, bad));
     CHECK_FALSE(good(key_type::hmac, bad));
@@ -87,17 +92,21 @@ TEST_CASE("key file: hexadecimal secrets") {
 }
 
 TEST_CASE("key file: those of the test data are good, and only for their type") {
-  const std::vector<std::pair<key_type, std::string>> files = {
-      {key_type::ed25519, "ed.ed25519"},      {key_type::ed25519, "ed-public.ed25519"},
-      {key_type::p256, "ec.p256"},            {key_type::p256, "ec-public.p256"},
-      {key_type::rsa_pkcs1, "rs.rsa-pkcs1"},  {key_type::rsa_pkcs1, "rs-public.rsa-pkcs1"},
-      {key_type::rsa_pss, "ps.rsa-pss"},      {key_type::rsa_pss, "ps-public.rsa-pss"},
-      {key_type::dsa, "example.com.dsa"},     {key_type::dsa, "mockmyid.com.dsa"},
-      {key_type::dsa, "ds256.example.com.dsa"}};
+  const std::vector<std::pair<key_type, std::string>> files = {{key_type::ed25519, "ed.ed25519"},
+                                                               {key_type::ed25519, "ed-public.ed25519"},
+                                                               {key_type::p256, "ec.p256"},
+                                                               {key_type::p256, "ec-public.p256"},
+                                                               {key_type::rsa_pkcs1, "rs.rsa-pkcs1"},
+                                                               {key_type::rsa_pkcs1, "rs-public.rsa-pkcs1"},
+                                                               {key_type::rsa_pss, "ps.rsa-pss"},
+                                                               {key_type::rsa_pss, "ps-public.rsa-pss"},
+                                                               {key_type::dsa, "example.com.dsa"},
+                                                               {key_type::dsa, "mockmyid.com.dsa"},
+                                                               {key_type::dsa, "ds256.example.com.dsa"}};
   const auto is_rsa = [](key_type type) { return type == key_type::rsa_pkcs1 || type == key_type::rsa_pss; };
   for (const auto& [type, file] : files) {
-    for (const key_type other : {key_type::hkdf, key_type::hmac, key_type::aes256, key_type::ed25519, key_type::p256,
-                                 key_type::rsa_pkcs1, key_type::rsa_pss, key_type::dsa}) {
+    for (const key_type other : {key_type::hkdf, key_type::hmac, key_type::aes256, key_type::ed25519,
+                                 key_type::p256, key_type::rsa_pkcs1, key_type::rsa_pss, key_type::dsa}) {
       CAPTURE(file);
       CAPTURE(crypto::name_of(other));
       CHECK(good(other, key(file)) == (other == type || (is_rsa(type) && is_rsa(other))));
@@ -111,15 +120,28 @@ TEST_CASE("key file: PEM is one block and nothing else") {
   CHECK(good(key_type::ed25519, "\r\n \t" + pem + "\n \r\n"));
   CHECK(good(key_type::ed25519, replaced(replaced(pem, "\n", "\r\n"), body + "\n", body + "\r\n")));
   for (const std::string& bad :
-       {std::string(), std::string("\n"), body, "text\n" + pem, pem + "text\n", pem + pem,
-        pem.substr(0, pem.size() - 2), pem.substr(1), replaced(pem, "-----END PRIVATE", "-----END PUBLIC"),
-        replaced(pem, "-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n"),
+       {std::string(),
+        std::string("\n"),
+        body,
+        "text\n" + pem,
+        pem + "text\n",
+        pem + pem,
+        pem.substr(0, pem.size() - 2),
+        pem.substr(1),
+        replaced(pem, "-----END PRIVATE", "-----END PUBLIC"),
+        replaced(pem, "-----BEGIN PRIVATE KEY-----\n",
+                 "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n"),
         replaced(replaced(pem, "BEGIN PRIVATE", "BEGIN RSA PRIVATE"), "END PRIVATE", "END RSA PRIVATE"),
-        replaced(replaced(pem, "BEGIN PRIVATE", "BEGIN ENCRYPTED PRIVATE"), "END PRIVATE", "END ENCRYPTED PRIVATE"),
+        replaced(replaced(pem, "BEGIN PRIVATE", "BEGIN ENCRYPTED PRIVATE"), "END PRIVATE",
+                 "END ENCRYPTED PRIVATE"),
         replaced(replaced(pem, "BEGIN PRIVATE", "BEGIN PUBLIC"), "END PRIVATE", "END PUBLIC"),
-        replaced(pem, body, body + "="), replaced(pem, body, body.substr(1)), replaced(pem, body, ""),
-        replaced(pem, body, "===="), replaced(pem, body, body.substr(0, 8) + "*" + body.substr(9)),
-        replaced(pem, body, "MC4=" + body.substr(4)), replaced(pem, body, body + body)}) {
+        replaced(pem, body, body + "="),
+        replaced(pem, body, body.substr(1)),
+        replaced(pem, body, ""),
+        replaced(pem, body, "===="),
+        replaced(pem, body, body.substr(0, 8) + "*" + body.substr(9)),
+        replaced(pem, body, "MC4=" + body.substr(4)),
+        replaced(pem, body, body + body)}) {
     CAPTURE(bad);
     CHECK_FALSE(good(key_type::ed25519, bad));
   }
@@ -183,14 +205,38 @@ TEST_CASE("key file: BrowserID's JSON") {
   CHECK(good(key_type::dsa, replaced(text, "\"1a316", "\"1A316")));
   CHECK(good(key_type::dsa, replaced(text, "\"1a316", "\"0001a316")));
   CHECK(good(key_type::dsa, replaced(text, "\"1a316", "\r\n\t\"1a316")));
-  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
-           {"{", ""}, {"{", "{{"}, {"{", "[{"}, {"{", "{,"}, {"\"x\"", "\"z\""}, {"\"x\"", "\"y\""}, {"\"x\"", "x"},
-           {"\"DS\"", "\"RS\""}, {"\"DS\"", "\"ds\""}, {"\"DS\"", "\"\""}, {"\"DS\"", "null"}, {"\"DS\"", "1"},
-           {"\"algorithm\"", "\"kty\""}, {"\"1a316", "\"0x1a316"}, {"\"1a316", "\"-1a316"}, {"\"1a316", "\" 1a316"},
-           {"\"1a316", "\"1g316"}, {"\"1a316", "\"1a317"}, {"\"1a316", "\"\\u00311a316"}, {"\"1a316", "1a316"},
-           {"\"e21e04", "\"e21e05"}, {"\"c52a4a", "\"c52a4b"}, {"\"ff6004", "\"ff6005"}, {"\": \"caaf", "\": \"daaf"},
-           {"\": \"caaf", "\": \"0\", \"x\": \"caaf"}, {"\"}", "\",}"}, {"\"}", "\"}}"}, {"\"}", "\""},
-           {"\"}", "\"} x"}, {", \"g\"", " \"g\""}, {": \"c52a", " \"c52a"}}) {
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"{", ""},
+                                                        {"{", "{{"},
+                                                        {"{", "[{"},
+                                                        {"{", "{,"},
+                                                        {"\"x\"", "\"z\""},
+                                                        {"\"x\"", "\"y\""},
+                                                        {"\"x\"", "x"},
+                                                        {"\"DS\"", "\"RS\""},
+                                                        {"\"DS\"", "\"ds\""},
+                                                        {"\"DS\"", "\"\""},
+                                                        {"\"DS\"", "null"},
+                                                        {"\"DS\"", "1"},
+                                                        {"\"algorithm\"", "\"kty\""},
+                                                        {"\"1a316", "\"0x1a316"},
+                                                        {"\"1a316", "\"-1a316"},
+                                                        {"\"1a316", "\" 1a316"},
+                                                        {"\"1a316", "\"1g316"},
+                                                        {"\"1a316", "\"1a317"},
+                                                        {"\"1a316", "\"\\u00311a316"},
+                                                        {"\"1a316", "1a316"},
+                                                        {"\"e21e04", "\"e21e05"},
+                                                        {"\"c52a4a", "\"c52a4b"},
+                                                        {"\"ff6004", "\"ff6005"},
+                                                        {"\": \"caaf", "\": \"daaf"},
+                                                        {"\": \"caaf", "\": \"0\", \"x\": \"caaf"},
+                                                        {"\"}", "\",}"},
+                                                        {"\"}", "\"}}"},
+                                                        {"\"}", "\""},
+                                                        {"\"}", "\"} x"},
+                                                        {", \"g\"", " \"g\""},
+                                                        {": \"c52a", " \"c52a"}}) {
     CAPTURE(from);
     CAPTURE(to);
     CHECK_FALSE(good(key_type::dsa, replaced(text, from, to)));
@@ -204,7 +250,8 @@ TEST_CASE("key file: BrowserID's JSON") {
 // An x that does not belong to y is none of these errors, so it has its own test.
 TEST_CASE("key file: errors never quote the key") {
   const std::string text = key("example.com.dsa");
-  const std::string other = replaced(text, "caaf24ab1a0c33440c06afe99df986365b0781f", "caaf24ab1a0c33440c06afe99df986365b0781e");
+  const std::string other =
+      replaced(text, "caaf24ab1a0c33440c06afe99df986365b0781f", "caaf24ab1a0c33440c06afe99df986365b0781e");
   CHECK(refusal(key_type::dsa, other) == "key: y does not belong to x");
   CHECK(refusal(key_type::dsa, replaced(text, "caaf24", "caaf2!")).find("caaf") == std::string::npos);
   CHECK(refusal(key_type::hkdf, "00112233445566778899aabbccddeefg").find("0011") == std::string::npos);

@@ -44,8 +44,8 @@ class dice {
 // What scrypt may be asked for takes seconds, which is not what this is about.
 bool is_quick(const std::string& payload) {
   v1::Request request;
-  return !request.ParseFromString(payload) || std::uint64_t{request.scrypt().n()} * request.scrypt().r() *
-                                                      request.scrypt().p() < 10000;
+  return !request.ParseFromString(payload) ||
+         std::uint64_t{request.scrypt().n()} * request.scrypt().r() * request.scrypt().p() < 10000;
 }
 
 void change(std::string& s, dice& d) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <cryptopp/nbtheory.h>
 #include <doctest/doctest.h>
-
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -12,14 +12,13 @@
 #include <set>
 #include <thread>
 
-#include <cryptopp/nbtheory.h>
-
 #include "octets.hpp"
 #include "support.hpp"
 #include "wipe.hpp"
 
 namespace crypto = powerhose::crypto;
 namespace v1 = crypto::v1;
+using CryptoPP::Integer;
 
 namespace {
 
@@ -37,7 +36,8 @@ std::string in_child(const std::function<std::string()>& f) {
   ::close(ends[1]);
   std::string out;
   char buffer[4096];
-  for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
+  for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+    out.append(buffer, static_cast<std::size_t>(n));
   ::close(ends[0]);
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
@@ -52,6 +52,26 @@ v1::Request random_request(std::uint32_t length) {
 }
 
 bool is_zero(const std::string& s) { return s.find_first_not_of('\0') == s.npos; }
+
+// A request to sign with an RSA key of these primes, or what should be some.
+v1::Request sign_with(const Integer& p, const Integer& q, const Integer& more_d) {
+  const auto put = [](const Integer& n) {
+    std::string out(n.ByteCount(), '\0');
+    n.Encode(crypto::octets(out), out.size());
+    return out;
+  };
+  const Integer e(65537);
+  v1::Request request;
+  request.mutable_sign()->set_algorithm(v1::RSA_PSS_SHA256);
+  v1::RsaKey& key = *request.mutable_sign()->mutable_key()->mutable_rsa();
+  const Integer order = CryptoPP::LCM(p - 1, q - 1);
+  key.set_n(put(p * q));
+  key.set_e(put(e));
+  key.set_d(put(e.InverseMod(order) + more_d * order));
+  key.set_p(put(p));
+  key.set_q(put(q));
+  return request;
+}
 
 }  // namespace
 
@@ -85,7 +105,8 @@ TEST_CASE("service: threads share it") {
   const auto vectors = test::load_vectors();
   std::vector<const test::vector*> some;
   for (const auto& v : vectors) {
-    if (v.has("valid") || v.text("operation") == "hkdf" || v.text("operation") == "decrypt") some.push_back(&v);
+    if (v.has("valid") || v.text("operation") == "hkdf" || v.text("operation") == "decrypt")
+      some.push_back(&v);
   }
   std::vector<std::string> expected;
   for (const test::vector* v : some) expected.push_back(s.handle(v->request()));
@@ -143,34 +164,32 @@ TEST_CASE("service: what Crypto++ throws is an answer") {
   CHECK(codes == "0777770");
 }
 
-// All that is checked before it signs is right with this key, so only the
-// signature shows it.
-TEST_CASE("service: an RSA key whose q is no prime is bad") {
-  using CryptoPP::Integer;
+TEST_CASE("service: RSA keys that are none, or weak") {
   const auto vectors = test::load_file("vectors/rsa-pkcs1.txt");
   const auto v = std::find_if(vectors.begin(), vectors.end(),
                               [](const auto& each) { return each.text("name") == "rsa-pkcs1-sign"; });
   REQUIRE(v != vectors.end());
-  v1::Request request = v->message();
-  REQUIRE(test::ask(crypto::service(), request).output() == v->octets("output"));
-  v1::RsaKey& key = *request.mutable_sign()->mutable_key()->mutable_rsa();
-  const Integer p = crypto::integer_of(key.p());
-  const Integer e = crypto::integer_of(key.e());
-  Integer q = crypto::integer_of(key.q());
-  do {
-    q += 2;
-  } while (CryptoPP::IsPrime(q) || CryptoPP::GCD(e, q - 1) != 1);
-  const auto put = [](const Integer& n) {
-    std::string out(n.ByteCount(), '\0');
-    n.Encode(crypto::octets(out), out.size());
-    return out;
+  const Integer p = crypto::integer_of(v->octets("rsa-p"));
+  const Integer q = crypto::integer_of(v->octets("rsa-q"));
+  const auto refusal = [](const v1::Request& request) {
+    const v1::Response got = test::ask(crypto::service(), request);
+    CHECK(got.has_error() == (got.error().code() == v1::BAD_KEY));
+    return got.error().text();
   };
-  key.set_n(put(p * q));
-  key.set_q(put(q));
-  key.set_d(put(e.InverseMod(CryptoPP::LCM(p - 1, q - 1))));
-  const v1::Response got = test::ask(crypto::service(), request);
-  CHECK(got.error().code() == v1::BAD_KEY);
-  CHECK(got.error().text() == "key: it does not sign");
+  const auto next = [](Integer n, bool prime) {
+    do {
+      n += 2;
+    } while (CryptoPP::IsPrime(n) != prime || n % 65537 == 1);
+    return n;
+  };
+  CHECK(refusal(sign_with(p, q, 0)) == "");
+  CHECK(refusal(sign_with(q, p, 0)) == "");
+  // Where p or q is no prime all else may be right, so only the signature shows it.
+  CHECK(refusal(sign_with(p, next(q, false), 0)) == "key: it does not sign");
+  CHECK(refusal(sign_with(next(p, false), q, 0)) == "key: it does not sign");
+  CHECK(refusal(sign_with(p, next(p, true), 0)) == "key: p and q are too close");
+  CHECK(refusal(sign_with(next(p, true), p, 0)) == "key: p and q are too close");
+  CHECK(refusal(sign_with(p, q, CryptoPP::GCD(p - 1, q - 1))) == "key: d, p or q is not less than n");
 }
 
 TEST_CASE("service: requests are wiped") {
@@ -182,8 +201,8 @@ TEST_CASE("service: requests are wiped") {
     CAPTURE(v.text("name"));
     ++count;
     const auto key_is_wiped = [](const v1::Key& key) {
-      return is_zero(key.raw()) && is_zero(key.rsa().d()) && is_zero(key.rsa().p()) && is_zero(key.rsa().q()) &&
-             is_zero(key.dsa().x());
+      return is_zero(key.raw()) && is_zero(key.rsa().d()) && is_zero(key.rsa().p()) &&
+             is_zero(key.rsa().q()) && is_zero(key.dsa().x());
     };
     CHECK(key_is_wiped(request.hkdf().key()));
     CHECK(key_is_wiped(request.hmac().key()));

@@ -224,7 +224,8 @@ std::string content_of(const fs::path& file) {
 
 v1::Response ask(const powerhose::crypto::service& s, const v1::Request& request) {
   v1::Response response;
-  if (!response.ParseFromString(s.handle(request.SerializeAsString()))) throw std::runtime_error("not a Response");
+  if (!response.ParseFromString(s.handle(request.SerializeAsString())))
+    throw std::runtime_error("not a Response");
   return response;
 }
 

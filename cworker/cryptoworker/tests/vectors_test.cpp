@@ -86,8 +86,8 @@ TEST_CASE("vectors: DSA itself knows those of RFC 6979, whose groups are not all
     CAPTURE(v.text("name"));
     const crypto::dsa_group& like = v.text("algorithm") == "DS128" ? crypto::ds128() : crypto::ds256();
     const auto number = [&](const char* key) { return crypto::integer_of(v.octets(key)); };
-    const crypto::dsa_group group = {like.name,       like.algorithm, like.size, number("dsa-p"), number("dsa-q"),
-                                     number("dsa-g")};
+    const crypto::dsa_group group = {like.name,       like.algorithm,  like.size,
+                                     number("dsa-p"), number("dsa-q"), number("dsa-g")};
     const auto key = crypto::dsa_public(group, number("dsa-y"));
     CHECK(key->verify(v.octets("data"), v.octets("signature")));
     CHECK_FALSE(key->verify(v.octets("data") + "!", v.octets("signature")));
