@@ -44,8 +44,7 @@ func (w *Worker) receive(frames [][]byte, peer string) {
 func (w *Worker) handle(cmd protocol.Command, fields, payload []byte, peer string) error {
 	switch cmd {
 	case protocol.CommandJob:
-		w.onJob(fields, payload, peer)
-		return nil
+		return w.onJob(fields, payload, peer)
 	case protocol.CommandBatch:
 		return w.onBatch(fields, peer)
 	case protocol.CommandWelcome:
@@ -86,23 +85,21 @@ func (w *Worker) handle(cmd protocol.Command, fields, payload []byte, peer strin
 	return protocol.ParseEmpty(fields)
 }
 
-// onJob numbers each JOB, even one that it cannot read: the master counts
-// it too, and a claim that is too low would say of a job that it has not started
-// which has.
-func (w *Worker) onJob(fields, payload []byte, peer string) {
-	if !w.takesJobs(peer) {
-		w.drop("JOB without a registration")
-		return
-	}
-	w.jobs.received++
+// onJob numbers each JOB that it can read; for others broken does.
+func (w *Worker) onJob(fields, payload []byte, peer string) error {
 	m, err := protocol.ParseWorkerJob(fields)
 	if err != nil {
-		w.drop(err.Error())
-		return
+		return err
 	}
+	if !w.takesJobs(peer) {
+		w.drop("JOB without a registration")
+		return nil
+	}
+	w.jobs.received++
 	w.accept(&WorkerJob{
 		WorkerJob: m, Payload: payload, Deadline: later(w.now, m.TimeLeft), Number: w.jobs.received, Peer: peer,
 	})
+	return nil
 }
 
 // takesJobs: what comes without a registration, or on the other connection, is
@@ -121,7 +118,9 @@ func (w *Worker) onBatch(fields []byte, peer string) error {
 		if cmd != protocol.CommandJob {
 			return errBatch
 		}
-		w.onJob(fields, payload, peer)
+		if err := w.onJob(fields, payload, peer); err != nil {
+			return err // it, and all after it
+		}
 	}
 }
 
@@ -140,7 +139,9 @@ func (w *Worker) callBack(ref protocol.JobRef, cancel bool, peer string) {
 }
 
 // broken drops a malformed message. If it should have held jobs, then as many
-// are counted as it can have held: claiming too much is safe.
+// are counted as it can have held: the master counts them too, and a claim that
+// is too low would say of a job that it has not started which has. Claiming too
+// much is safe.
 func (w *Worker) broken(cmd protocol.Command, text string) {
 	switch cmd {
 	case protocol.CommandJob:
