@@ -7,7 +7,7 @@
 It does one job at a time, in its only thread. SIGTERM drains it: it finishes what it has and ends with exit code 0.
 Without a master for five seconds it ends with exit code 1. R-numbers are those of docs/protocol.md.
 """
-import os, signal, struct, sys, time
+import os, re, signal, struct, sys, time
 import zmq
 
 REGISTER, WELCOME, JOB, RESULT, CANCEL, PING, PONG, DRAIN, BYE, RECALL, RETURN, STATUS, ERROR = range(1, 14)
@@ -28,6 +28,23 @@ SERVICES = {
     b"fail": fail,
     b"sleep": sleep,
 }
+
+
+# The numbers that WELCOME may have, with their ranges (R-30).
+NUMBERS = {b"pid": (1, 2**31 - 1), b"heartbeat": (1, 60000), b"liveness": (2, 100), b"max-message": (65536, 1 << 30),
+           b"batch": (0, 256), b"prefetch": (0, 256), b"ledger": (0, 1)}
+PLAIN = {PING, PONG, BYE}  # commands without fields
+
+
+def pairs(data):
+    """The names and values of a property list or of headers: name-len:1 name value-len:2 value."""
+    while data:
+        middle = 1 + data[0]
+        end = middle + 2 + int.from_bytes(data[middle:middle + 2], "big")
+        if middle == 1 or end > len(data):  # R-11
+            raise ValueError("a name or a value is cut short, or a name is empty")
+        yield data[1:middle], data[middle + 2:end]
+        data = data[end:]
 
 
 class Worker:
@@ -52,9 +69,7 @@ class Worker:
                 sys.exit("no master at %s for %g seconds" % (self.endpoint, self.patience))
             if now - max(heard, self.tried) > self.silence or self.state == "registering" and now - self.tried > 3:
                 # Connections can die without a word, and some are never tried again by themselves (R-25, R-58).
-                self.state, self.tried = "waiting", now
-                self.socket.disconnect(self.endpoint)
-                self.socket.connect(self.endpoint)
+                self.reconnect()
             if self.stopping and self.state != "draining":
                 if self.state == "waiting":
                     return  # nobody counts on us
@@ -71,16 +86,25 @@ class Worker:
                     print("dropped a malformed message: %s" % error, file=sys.stderr)  # R-20
                 heard = time.monotonic()  # looked at after the job: nobody was silent while we did not listen
 
+    def reconnect(self):
+        self.state, self.tried = "waiting", time.monotonic()
+        self.socket.disconnect(self.endpoint)
+        self.socket.connect(self.endpoint)
+
     def receive(self, frames):
         head, fields = frames[0][:6], frames[0][6:]
         command = head[5] if len(head) == 6 and head[:4] == b"PHZ\x01" else None
         if command != ERROR and head[4:5] != b"W" or len(frames) != (2 if command == JOB else 1):
             command = None  # not for us, whatever it is (R-8, R-10)
-        code = fields[0] if command == ERROR else None
+        if command in PLAIN and fields:
+            raise ValueError("octets after the last field")  # R-11
+        code = self.error(fields) if command == ERROR else None
         unregistered = code == 1 and self.state != "registering"  # else the answer is on its way (R-21)
         if frames == [b""] or command == BYE or unregistered:  # a new connection, or the end of our registration
             if self.state == "draining":
                 sys.exit(0)
+            if self.state == "registering":  # two WELCOMEs on one connection could not be told apart (R-21)
+                return self.reconnect()
             self.state = "waiting"
             if command != BYE:  # else the next master will send a probe (R-62)
                 self.register()
@@ -100,21 +124,42 @@ class Worker:
         self.state, self.tried = "registering", time.monotonic()
         self.send(REGISTER, b"".join(bytes([len(n)]) + n + struct.pack(">H", len(v)) + v for n, v in offer))
 
+    def error(self, fields):
+        if len(fields) < 3 or len(fields) != 3 + int.from_bytes(fields[1:3], "big") or len(fields) > 3 + 4096:
+            raise ValueError("ERROR with a text that is not there, or too long")  # R-11, R-12
+        return fields[0]
+
     def welcome(self, fields):
         said = {}
-        while fields:  # name-len:1 name value-len:2 value
-            middle = 1 + fields[0]
-            end = middle + 2 + int.from_bytes(fields[middle:middle + 2], "big")
-            said[fields[1:middle]], fields = fields[middle + 2:end], fields[end:]
-        self.beat = int(said.get(b"heartbeat", 1000)) / 1000
-        self.silence = self.beat * int(said.get(b"liveness", 3))
+        for name, value in pairs(fields):
+            if name in said and (name in NUMBERS or name in (b"identity", b"host", b"version")):
+                raise ValueError("WELCOME has a property twice")  # R-14
+            said[name] = value
+        if not re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", said.get(b"identity", b"")):
+            raise ValueError("WELCOME without identity")  # R-30
+        number = {b"heartbeat": 1000, b"liveness": 3, b"max-message": 1 << 20}
+        for name in said.keys() & NUMBERS.keys():
+            if not re.fullmatch(rb"0|[1-9][0-9]{0,18}", said[name]):
+                raise ValueError("WELCOME with something else than a number")  # R-15
+            number[name] = int(said[name])
+            if not NUMBERS[name][0] <= number[name] <= NUMBERS[name][1]:
+                raise ValueError("WELCOME with a number out of range")  # R-30
+        self.beat = number[b"heartbeat"] / 1000
+        self.silence = self.beat * number[b"liveness"]
         self.patience = max(5.0, self.silence + 2 * self.beat)
-        self.longest = int(said.get(b"max-message", 1 << 20))
+        self.longest = number[b"max-message"]
         self.state = "ready"
 
     def work(self, fields, payload):
         job, time_left, length = struct.unpack_from(">12sQB", fields)  # job: id and attempt, echoed as they came
-        service = SERVICES.get(fields[21:21 + length])
+        name, headers = fields[21:21 + length], fields[23 + length:]
+        if len(fields) < 23 + length or len(headers) != int.from_bytes(fields[21 + length:23 + length], "big"):
+            raise ValueError("JOB: headers-len is not what follows")  # R-11
+        if not re.fullmatch(rb"[!-~]{0,64}", name) or len(headers) > 4096:
+            raise ValueError("JOB with an impossible service, or too many headers")  # R-12, R-38
+        for _ in pairs(headers):
+            pass  # it only looks whether they are in order
+        service = SERVICES.get(name)
         if service is None or time_left == 0:
             return self.send(RETURN, job)  # not started and never will be, so another worker may have it (R-42)
         begin, status = time.monotonic(), 0
