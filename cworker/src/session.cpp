@@ -279,8 +279,13 @@ void session::on_error(const peer_error& e) {
 // When we asked for it, the master has no job of ours left; otherwise it
 // ends, or it ends this registration.
 void session::bye() {
+  const bool registering = state_ == state::registering;
   lose(told_ ? reason::drained : reason::evicted);
-  await();
+  if (registering) {
+    reconnect(reason::evicted);  // as in probed
+  } else {
+    await();
+  }
 }
 
 void session::begin_registration() {
