@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build conform
-
 package main
 
 import (
@@ -95,6 +93,32 @@ no other check was reached, as it did not register
 
 0 hold, 1 broken, 1 not applicable
 $`, got.stdout)
+}
+
+// The programs in docs/writing-a-worker.md are right workers as they stand there.
+func TestWorkersInTheDocumentConform(t *testing.T) {
+	t.Parallel()
+	requirePython(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "writing-a-worker.md"))
+	require.NoError(t, err)
+	w := newWorld(t)
+	for language, file := range map[string]string{"go": "main.go", "python": "square.py"} {
+		_, code, found := strings.Cut(string(text), "```"+language+"\n")
+		require.True(t, found)
+		code, _, _ = strings.Cut(code, "```")
+		require.NoError(t, os.WriteFile(filepath.Join(w.dir, file), []byte(code), 0o600))
+	}
+	library, err := os.ReadFile(filepath.Join("..", "..", "examples", "python-worker", "worker.py"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "worker.py"), library, 0o600))
+	program := filepath.Join(w.dir, "square-worker")
+	out, err := exec.Command("go", "build", "-o", program, filepath.Join(w.dir, "main.go")).CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, command := range [][]string{{program}, {python, filepath.Join(w.dir, "square.py")}} {
+		got := conformRun(w, append([]string{"-q", conformTimeout, "--only=R-42,R-53,R-60", "--"}, command...)...)
+		require.Zero(t, got.code, got.stdout)
+		require.Contains(t, got.stdout, "4 hold, 0 broken, 0 not applicable")
+	}
 }
 
 // The names of services and the switch for listen mode are the user's to say.

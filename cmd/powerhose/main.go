@@ -66,6 +66,6 @@ func command() *cobra.Command {
 	fs := root.PersistentFlags()
 	cli.Frontend(fs, &g.frontend, "the master's endpoint for runners")
 	cli.Backend(fs, &g.backend, "the master's endpoint for workers (run only)")
-	root.AddCommand(runCommand(g), execCommand(g), statusCommand(g), checkCommand(g), versionCommand())
+	root.AddCommand(runCommand(g), execCommand(g), statusCommand(g), checkCommand(g), conformCommand(), versionCommand())
 	return root
 }

@@ -36,7 +36,7 @@ type check struct {
 }
 
 // stop ends a check from within. A panic, because a check is a story of many
-// steps, of which each can end it; it is recovered in rig.check and nowhere else.
+// steps, of which each can end it; it is recovered in try, and in setUp, which weakens it.
 type stop struct {
 	verdict  Verdict
 	evidence string

@@ -201,6 +201,7 @@ func (k *kit) giveUp() {
 			k.report(Finding{c.rule, c.name, NotApplicable, "not reached: it did not register"})
 		}
 	}
+	k.reportStarts()
 	k.reportAlways()
 }
 
@@ -321,16 +322,15 @@ const ruleIdentity Rule = 29
 // reportStarts looks at the identities of all processes.
 func (k *kit) reportStarts() {
 	f := Finding{ruleIdentity, "each start of the process has a fresh identity", NotApplicable, "it registered from one process only"}
+	if len(k.starts) > 1 {
+		f.Verdict, f.Evidence = Holds, fmt.Sprintf("%d starts, as many identities", len(k.starts))
+	}
 	seen := map[string]int{}
 	for _, s := range k.starts {
-		if other, ok := seen[s.identity]; ok && other != s.pid && f.Verdict != Broken {
-			f.Verdict = Broken
-			f.Evidence = fmt.Sprintf("expected another one for each process, got %q from process %d and from process %d", s.identity, other, s.pid)
+		if other, ok := seen[s.identity]; ok {
+			f.Verdict, f.Evidence = Broken, fmt.Sprintf("expected another one for each process, got %q from process %d and from process %d", s.identity, other, s.pid)
 		}
 		seen[s.identity] = s.pid
-	}
-	if f.Verdict != Broken && len(seen) > 1 {
-		f.Verdict, f.Evidence = Holds, fmt.Sprintf("%d starts, as many identities", len(k.starts))
 	}
 	k.report(f)
 }

@@ -61,8 +61,8 @@ func (r *rig) arrived(c *conn, err error) {
 		return
 	}
 	must(err)
-	if r.identity == "" && r.prog == nil {
-		return
+	if r.prog == nil {
+		return // of a process that was killed
 	}
 	e := &event{conn: c}
 	fields, payload, ok := r.header(e, r.msg.Frames)

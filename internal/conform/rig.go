@@ -5,8 +5,8 @@ package conform
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/powerhose/powerhose/internal/endpoint"
@@ -77,31 +77,6 @@ const (
 	connEnded                     // was registered, and was told that it is not any more
 )
 
-// event is something that arrived.
-type event struct {
-	at     time.Time
-	conn   *conn // nil: over the worker's own socket
-	cmd    protocol.Command
-	flawed bool // it breaks a rule, so that nothing else is known of it
-
-	job     *job // of RESULT and RETURN
-	status  byte
-	run     time.Duration
-	payload []byte
-	records int // of the BATCH that it came in, 0 for none
-
-	reg protocol.Registration // of REGISTER
-}
-
-// job is one attempt at a job that the worker was given.
-type job struct {
-	ref    protocol.JobRef
-	text   string // what it is, for people
-	sent   time.Time
-	answer *event // the first
-	past   bool   // its registration has ended
-}
-
 func openRig(k *kit, g group, at endpoint.Endpoint) (*rig, error) {
 	r := &rig{kit: k, group: g, at: at, conns: map[string]*conn{}, jobs: map[uint64]*job{}, nextID: 1 << 40}
 	if g.listen {
@@ -125,7 +100,7 @@ func (r *rig) close() {
 // trouble ends the run: the kit itself cannot go on.
 type trouble struct{ error }
 
-// must panics with trouble; it is recovered in check.
+// must panics with trouble; it is recovered in try.
 func must(err error) {
 	if err != nil {
 		panic(trouble{err})
@@ -194,7 +169,7 @@ func (r *rig) start(change ...func(*master)) {
 	for _, f := range change {
 		f(&r.master)
 	}
-	if r.masterIsThere() {
+	if !r.group.alone {
 		r.up()
 	}
 	r.log, r.mark, r.identity, r.leaving = nil, 0, "", false
@@ -204,8 +179,6 @@ func (r *rig) start(change ...func(*master)) {
 	must(err)
 	r.said = time.Now()
 }
-
-func (r *rig) masterIsThere() bool { return !r.group.alone }
 
 func (r *rig) kill() {
 	if r.prog != nil {
@@ -358,10 +331,6 @@ func (r *rig) alive() {
 	}
 }
 
-func is(cmd protocol.Command) func(*event) bool {
-	return func(e *event) bool { return e.cmd == cmd && !e.flawed }
-}
-
 // heard sums up what has arrived since the mark.
 func (r *rig) heard() string {
 	text := ""
@@ -388,38 +357,12 @@ func (r *rig) heard() string {
 	}
 	const most = 300
 	if len(text) > most {
-		text = text[:most] + "…"
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	if r.prog != nil && r.prog.exited() {
 		text += "; it ended: " + r.prog.how()
 	}
 	return text
-}
-
-// String names what arrived, for people.
-func (e *event) String() string {
-	text := e.cmd.String()
-	switch {
-	case e.cmd == 0:
-		return "something malformed"
-	case e.flawed:
-		text += " (flawed)"
-	case e.job != nil:
-		text += " of " + e.job.text
-		if e.cmd == protocol.CommandResult && e.status == protocol.StatusError {
-			text += fmt.Sprintf(" (error %s)", shorten(e.payload))
-		}
-	}
-	return text
-}
-
-// shorten quotes octets for a line of evidence.
-func shorten(b []byte) string {
-	const most = 40
-	if len(b) > most {
-		return fmt.Sprintf("%q… of %d octets", b[:most], len(b))
-	}
-	return strconv.Quote(string(b))
 }
 
 // unreachable tells whether sending failed because the connection is gone.
