@@ -194,9 +194,11 @@ TEST_CASE("process: descriptors stay the same over registrations") {
     m.come_back();
     m.accept();
   }
-  m.give({1, "x", "echo"});
-  m.expect_result();
-  CHECK(descriptors_of(c.pid()) <= before + 1);
+  for (std::uint64_t id = 1; id < 10000 && descriptors_of(c.pid()) != before; ++id) {
+    m.give({id, "x", "echo"});
+    m.expect_result();
+  }
+  CHECK(descriptors_of(c.pid()) == before);
 }
 
 TEST_CASE("fork: a worker of the parent is refused in the child") {
