@@ -22,6 +22,8 @@ type Failure struct {
 	Text string
 	// Trace is what happened before, as far as it may have to do with it.
 	Trace []string
+
+	options Options
 }
 
 func (f *Failure) Error() string {
@@ -47,6 +49,9 @@ type Options struct {
 	Job     uint64
 	// keep collects what happens for the Failure.
 	keep bool
+	// sabotage has workers start jobs although their ledgers are closed, so that a
+	// test has a failure to look at.
+	sabotage bool
 }
 
 // traceLines is how much of a trace a Failure has.
@@ -69,7 +74,7 @@ func Run(seed uint64, o Options) Result {
 }
 
 func play(seed uint64, o Options) (res Result) {
-	w := &world{script: Draw(seed), files: map[string]*ledgerFile{}}
+	w := &world{script: Draw(seed), sabotage: o.sabotage, files: map[string]*ledgerFile{}}
 	w.net = network{w: w, listeners: map[string]*router{}}
 	w.script.cut(o.Cuts)
 	if o.Trace != nil || o.keep {
@@ -80,7 +85,7 @@ func play(seed uint64, o Options) (res Result) {
 		res.Stats, res.Digest = w.stats, crc32.Update(w.digest, castagnoli, fmt.Append(nil, w.now, w.stats))
 		if r := recover(); r != nil {
 			res.Failure = w.failure(r)
-			res.Failure.Cuts = o.Cuts
+			res.Failure.Cuts, res.Failure.options = o.Cuts, o
 		}
 	}()
 	w.build()

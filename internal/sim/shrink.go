@@ -19,7 +19,7 @@ func Shrink(f *Failure) *Failure {
 		if runs++; runs > shrinkRuns {
 			return false
 		}
-		if res := play(f.Seed, Options{Cuts: c}); res.Failure != nil {
+		if res := play(f.Seed, Options{Cuts: c, sabotage: f.options.sabotage}); res.Failure != nil {
 			best = res.Failure
 			return true
 		}
@@ -41,7 +41,7 @@ func Shrink(f *Failure) *Failure {
 			}
 		}
 	}
-	res := play(f.Seed, Options{Cuts: best.Cuts, keep: true})
+	res := play(f.Seed, Options{Cuts: best.Cuts, keep: true, sabotage: f.options.sabotage})
 	if res.Failure == nil {
 		return f
 	}

@@ -272,7 +272,7 @@ func (k *worker) claim(n uint64) bool {
 		return true
 	}
 	for k.claimed < n {
-		if !k.ledger.claim(k.claimed + 1) {
+		if !k.ledger.claim(k.claimed+1) && !k.w.sabotage {
 			return false
 		}
 		k.claimed++

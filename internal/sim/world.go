@@ -23,11 +23,12 @@ type world struct {
 	pids        int
 	trace       *tracer // nil if nobody wants one
 
-	closing bool // no new work
-	stats   Stats
-	digest  uint32
-	arena   []byte
-	scratch []byte
+	closing  bool // no new work
+	sabotage bool
+	stats    Stats
+	digest   uint32
+	arena    []byte
+	scratch  []byte
 }
 
 // Stats say what a run did.
@@ -70,12 +71,17 @@ func (w *world) at(t time.Duration, to actor, what uint32) { w.queue.push(max(t,
 // after has something happen d from now.
 func (w *world) after(d time.Duration, to actor, what uint32) { w.queue.push(w.now+d, to, what) }
 
+// mostEvents is more than any script takes.
+const mostEvents = 20_000_000
+
 // runUntil lets happen what happens until then, or until there is nothing left.
 func (w *world) runUntil(end time.Duration) {
 	for len(w.queue.heap) > 0 && w.queue.heap[0].at <= end {
 		e := w.queue.pop()
 		w.now = e.at
-		w.stats.Events++
+		if w.stats.Events++; w.stats.Events > mostEvents {
+			w.fail(nil, "there is no end of events")
+		}
 		e.to.happen(e.what)
 	}
 	w.now = max(w.now, end)
