@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/powerhose/powerhose/internal/dispatch"
 	"github.com/powerhose/powerhose/internal/endpoint"
@@ -144,7 +145,7 @@ func (h *Hub) registerWorker(fields []byte) {
 		h.refusePeer(h.back, protocol.RoleWorker, protocol.CodeRefused, err.Error())
 		return
 	}
-	conn, cred := h.msg.ID, h.msg.Peer
+	conn, cred := strings.Clone(h.msg.ID), h.msg.Peer
 	if old := h.workers[conn]; old != nil {
 		cred = old.cred
 		h.loseWorker(old, "registered again")

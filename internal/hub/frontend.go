@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/powerhose/powerhose/internal/dispatch"
 	"github.com/powerhose/powerhose/protocol"
@@ -99,7 +100,7 @@ func (h *Hub) registerRunner(fields []byte) {
 		h.refusePeer(h.front, protocol.RoleRunner, protocol.CodeRefused, err.Error())
 		return
 	}
-	conn, cred := h.msg.ID, h.msg.Peer
+	conn, cred := strings.Clone(h.msg.ID), h.msg.Peer
 	if old := h.runners[conn]; old != nil {
 		cred = old.cred
 		h.loseRunner(old, "registered again")

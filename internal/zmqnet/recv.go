@@ -19,11 +19,13 @@ const MaxFrames = 3
 type Message struct {
 	// ID is the connection it came from, on a ROUTER: 5 octets made up by
 	// libzmq, unique per connection (unless the peer chose one itself, which
-	// ours never do).
+	// ours never do). It shares memory with the frames: who keeps it for long
+	// clones it.
 	ID string
 
 	// Frames are the frames after the id. The array behind Frames is used again
-	// by the next Recv; the frames themselves are the receiver's to keep.
+	// by the next Recv; the frames themselves are the receiver's to keep. Those
+	// of a small message share their memory.
 	Frames [][]byte
 
 	// Peer is who sent it, if Recv was asked to find out.
@@ -58,64 +60,39 @@ func (s *Socket) Recv(m *Message, identify func(id string) bool) error {
 	m.frames = [MaxFrames][]byte{}
 	m.Frames = m.frames[:0]
 
-	frame, err := s.z.RecvBytes(zmq.DONTWAIT)
-	if err != nil {
-		return translate("receive", err)
+	n, err := s.native.receive()
+	if n <= 0 {
+		return s.notReceived(n, err)
 	}
+	var parts [1 + MaxFrames][]byte
+	frames := parts[:s.native.take(parts[:])]
 	if s.kind == zmq.ROUTER {
 		// Nobody else has this slice: make it the string instead of copying.
-		m.ID = unsafe.String(unsafe.SliceData(frame), len(frame))
-		// libzmq always lets a frame follow the id.
-		if identify != nil && identify(m.ID) {
-			frame, err = s.recvIdentified(m)
-		} else {
-			frame, err = s.z.RecvBytes(zmq.DONTWAIT)
-		}
-		if err != nil {
-			return s.lost(err)
+		m.ID = unsafe.String(unsafe.SliceData(frames[0]), len(frames[0]))
+		n, frames = n-1, frames[1:]
+		if identify != nil && identify(m.ID) && !s.onTCP {
+			m.Peer = parsePeer(s.native.peerAddress(1)) // the id itself does not carry it
 		}
 	}
-	m.frames[0] = frame
-	return s.recvRest(m)
-}
-
-func (s *Socket) recvRest(m *Message) error {
-	n := 1
-	for {
-		more, err := s.z.GetRcvmore()
-		if err != nil {
-			return s.lost(err)
-		}
-		if !more {
-			break
-		}
-		frame, err := s.z.RecvBytes(zmq.DONTWAIT)
-		if err != nil {
-			return s.lost(err)
-		}
-		if n < MaxFrames {
-			m.frames[n] = frame
-		}
-		n++
+	if s.native.large() {
+		s.native.release()
 	}
 	if n > MaxFrames {
-		m.frames = [MaxFrames][]byte{}
 		return ErrMalformed
 	}
-	m.Frames = m.frames[:n]
+	m.Frames = m.frames[:copy(m.frames[:], frames)]
 	return nil
 }
 
-const peerAddress = "Peer-Address"
-
-// recvIdentified receives the frame after the id together with the peer's
-// credentials. The id frame itself does not carry them.
-func (s *Socket) recvIdentified(m *Message) ([]byte, error) {
-	frame, props, err := s.z.RecvBytesWithMetadata(zmq.DONTWAIT, peerAddress)
-	if err == nil && !s.onTCP {
-		m.Peer = parsePeer(props[peerAddress])
+// notReceived handles a failure. One inside a message, which libzmq hands over
+// only when it is complete, is the end: whatever comes next would be taken for
+// the wrong frame.
+func (s *Socket) notReceived(n int, err error) error {
+	if n < 0 {
+		s.dead = ErrBroken
+		return translate("receive inside a message", err)
 	}
-	return frame, err
+	return translate("receive", err)
 }
 
 // parsePeer reads what libzmq makes of SO_PEERCRED: localhost:uid:gid:pid.
@@ -137,13 +114,6 @@ func parsePeer(address string) PeerCred {
 		return PeerCred{}
 	}
 	return PeerCred{UID: n[0], GID: n[1], PID: n[2], OK: true}
-}
-
-// lost handles a failure inside a message, which libzmq hands over only when it
-// is complete: whatever comes next would be taken for the wrong frame.
-func (s *Socket) lost(err error) error {
-	s.dead = ErrBroken
-	return translate("receive inside a message", err)
 }
 
 // IsProbe tells whether the message is one empty frame, which a ROUTER with

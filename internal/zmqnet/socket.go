@@ -15,12 +15,13 @@ import (
 // Socket is a ROUTER that listens or a DEALER that connects. It is not safe for
 // concurrent use: see the package comment.
 type Socket struct {
-	guard guard
-	z     *zmq.Socket
-	kind  zmq.Type
-	opt   Options
-	max   int   // longest frame to send
-	dead  error // nil, ErrBroken or ErrClosed
+	guard  guard
+	z      *zmq.Socket
+	native *native
+	kind   zmq.Type
+	opt    Options
+	max    int   // longest frame to send
+	dead   error // nil, ErrBroken or ErrClosed
 
 	locks []*ipcLock // of the ipc endpoints bound, in order
 	onTCP bool       // bound to tcp too, where a peer could make up credentials
@@ -48,7 +49,12 @@ func create(kind zmq.Type, o Options) (*Socket, error) {
 		_ = closeSocket(z)
 		return nil, err
 	}
-	return &Socket{z: z, kind: kind, opt: o, max: int(o.MaxMessage)}, nil
+	n, err := newNative(z)
+	if err != nil {
+		_ = closeSocket(z)
+		return nil, err
+	}
+	return &Socket{z: z, native: n, kind: kind, opt: o, max: int(o.MaxMessage)}, nil
 }
 
 // Bind listens at an endpoint (from endpoint.ParseBind) and returns the
@@ -168,7 +174,7 @@ func (s *Socket) Readable() (bool, error) {
 	if s.dead != nil {
 		return false, s.dead
 	}
-	events, err := s.z.GetEvents()
+	events, err := s.native.events()
 	if err != nil {
 		return false, translate("events", err)
 	}
@@ -189,6 +195,7 @@ func (s *Socket) Close(linger time.Duration) error {
 		linger = 0
 	}
 	s.dead = ErrClosed
+	s.native.free()
 	err := s.z.SetLinger(max(linger, 0))
 	if cerr := closeSocket(s.z); err == nil {
 		err = cerr
