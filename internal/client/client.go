@@ -28,6 +28,7 @@ type Client struct {
 
 	// The rest belongs to whoever is at work: see work.
 	session  *session.Runner
+	calls    int     // submitted and not answered
 	links    []*link // one for each master
 	now      time.Duration
 	armed    time.Duration // when timer fires, at the latest

@@ -23,6 +23,7 @@ func (c *Client) receive(l *link) (more bool) {
 		case err == nil:
 			c.fromMaster(l)
 		case errors.Is(err, zmqnet.ErrAgain):
+			l.touched = false // found empty after whatever was sent
 			return false
 		case errors.Is(err, zmqnet.ErrMalformed):
 			c.complain(l, err)

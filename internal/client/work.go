@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/powerhose/powerhose/internal/combine"
 	"github.com/powerhose/powerhose/internal/session"
 )
 
@@ -59,6 +60,7 @@ func (c *Client) work(tasks []task) (again bool) {
 	}
 	c.sendJobs() // what a master gave back, or what waited for one
 	c.ask()
+	c.queue.SetCrowded(c.calls >= combine.Crowd)
 	for _, l := range c.links {
 		if l.touched {
 			again = c.readable(l) || again
@@ -76,6 +78,7 @@ func (c *Client) work(tasks []task) (again bool) {
 func (c *Client) apply(t *task) {
 	switch t.kind {
 	case taskSubmit:
+		c.calls++
 		j, cl := &t.node.RunnerJob, t.node.call
 		j.PayloadSize = int64(len(cl.Payload))
 		j.Size = j.PayloadSize + int64(len(cl.Headers)+len(cl.Service))
@@ -123,6 +126,7 @@ func (c *Client) perform(a *session.RunnerAction) {
 	l := c.links[a.Master]
 	switch a.Kind {
 	case session.RunnerAnswer:
+		c.calls--
 		answer(a.Job)
 	case session.RunnerConnect:
 		c.connect(l)

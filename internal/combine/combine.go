@@ -10,12 +10,24 @@
 // callers one of them sends for all.
 package combine
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 // Rounds is how many rounds of work one goroutine does for others before it
 // hands them to the relief goroutine: a caller whose own task is long done must
 // get away in the end.
 const Rounds = 16
+
+// A yield that took longer than slowYield shows that the processors are busy
+// with something else: for the next noYield nobody yields.
+const (
+	slowYield = 200 * time.Microsecond
+	noYield   = 10 * time.Millisecond
+)
 
 // Queue holds the tasks of one piece of state. Use New. All methods may be
 // called from any goroutine.
@@ -27,10 +39,14 @@ type Queue[T any] struct {
 
 	mu     sync.Mutex
 	tasks  []T       // guarded by mu
+	yields bool      // guarded by mu: whoever added the first of the tasks lets others run before it becomes the owner
 	owned  bool      // guarded by mu: some goroutine is at work and will look here before it leaves
 	kicked bool      // guarded by mu: the owner must call work once more
 	closed bool      // guarded by mu: nothing is accepted any more
-	idle   sync.Cond // on mu: owned became false after closed became true
+	idle   sync.Cond // on mu: owned or yields became false after closed became true
+
+	crowded atomic.Bool  // see SetCrowded
+	hurried atomic.Int64 // until when nobody yields, in nanoseconds since epoch
 
 	spare  []T           // belongs to the owner: the other half of the double buffer
 	relief chan struct{} // hands ownership to the relief goroutine; closed by Close
@@ -61,9 +77,57 @@ func (q *Queue[T]) Add(task T) bool {
 		return false
 	}
 	q.tasks = append(q.tasks, task)
-	q.enter()
+	switch {
+	case q.owned, q.yields:
+		q.mu.Unlock() // somebody is about to take it
+	case q.crowded.Load() && q.mayYield():
+		q.yields = true
+		q.mu.Unlock()
+		q.gather()
+	default:
+		q.enter()
+	}
 	return true
 }
+
+// Crowd is how many calls in flight make a crowd of callers, for SetCrowded:
+// fewer are done one by one before a yield would have paid.
+const Crowd = 4
+
+// SetCrowded tells whether many goroutines are likely to add tasks at the same
+// time, as they do when a message brought the results that all of them waited
+// for. Whoever adds the first task then lets the others that can run go first, so
+// that one round of work does all their tasks, instead of a whole round for the
+// one and another for the rest. Nobody waits: the tasks are anybody's who kicks.
+func (q *Queue[T]) SetCrowded(crowded bool) {
+	if q.crowded.Load() != crowded {
+		q.crowded.Store(crowded)
+	}
+}
+
+// gather lets others run, and works unless somebody did meanwhile.
+func (q *Queue[T]) gather() {
+	start := time.Since(epoch)
+	runtime.Gosched()
+	if end := time.Since(epoch); end-start > slowYield {
+		q.hurried.Store(int64(end + noYield))
+	}
+	q.mu.Lock()
+	q.yields = false
+	if len(q.tasks) == 0 && !q.owned {
+		q.leave() // for Close, which may wait
+		return
+	}
+	q.enter()
+}
+
+func (q *Queue[T]) mayYield() bool {
+	hurried := q.hurried.Load()
+	return hurried == 0 || int64(time.Since(epoch)) >= hurried
+}
+
+// epoch is when time begins.
+var epoch = time.Now()
 
 // Kick has work called once more, with whatever tasks there are.
 func (q *Queue[T]) Kick() {
@@ -141,7 +205,7 @@ func (q *Queue[T]) Close() {
 	q.mu.Lock()
 	first := !q.closed
 	q.closed = true
-	for q.owned {
+	for q.owned || q.yields {
 		q.idle.Wait()
 	}
 	q.mu.Unlock()

@@ -51,6 +51,51 @@ func TestEveryTaskIsAppliedOnceInOrderByOneAtATime(t *testing.T) {
 	}
 }
 
+// The same, while everybody who adds to an empty queue lets the others go first.
+func TestACrowdLosesNothing(t *testing.T) {
+	t.Parallel()
+	const adders, each = 64, 2000
+	var busy atomic.Bool
+	applied := 0
+	q := New(func(tasks []chan struct{}) bool {
+		if busy.Swap(true) {
+			t.Error("work is called concurrently")
+		}
+		applied += len(tasks)
+		for _, c := range tasks {
+			c <- struct{}{}
+		}
+		busy.Store(false)
+		return false
+	})
+	q.SetCrowded(true)
+	var all sync.WaitGroup
+	for range adders {
+		all.Go(func() {
+			done := make(chan struct{}, 1)
+			for range each {
+				q.Add(done)
+				<-done // would hang if it were forgotten
+			}
+		})
+	}
+	all.Wait()
+	q.Close()
+	require.Equal(t, adders*each, applied)
+}
+
+func TestALoneCallerInACrowdWorksItself(t *testing.T) {
+	t.Parallel()
+	done := 0
+	q := New(func(tasks []int) bool { done += len(tasks); return false })
+	q.SetCrowded(true)
+	for range 100 {
+		q.Add(1)
+	}
+	q.Close()
+	require.Equal(t, 100, done)
+}
+
 func TestALoneCallerWorksItself(t *testing.T) {
 	t.Parallel()
 	done := 0
@@ -101,9 +146,10 @@ func TestKickCallsWorkOnceMore(t *testing.T) {
 
 func TestCloseAppliesWhatWasAddedAndRefusesTheRest(t *testing.T) {
 	t.Parallel()
-	for range 200 {
+	for n := range 200 {
 		var applied atomic.Int64
 		q := New(func(tasks []int) bool { applied.Add(int64(len(tasks))); return false })
+		q.SetCrowded(n%2 == 1)
 		var accepted atomic.Int64
 		var all sync.WaitGroup
 		for range 4 {

@@ -63,6 +63,9 @@ type Stats struct {
 	Services           []ServiceStats
 }
 
+// Jobs is how many jobs there are, waiting or with a worker.
+func (c *Core) Jobs() int { return c.jobs.live }
+
 // Stats returns a snapshot; workers are in the order of their ids, services in
 // the order of their names.
 func (c *Core) Stats() Stats {

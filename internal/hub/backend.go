@@ -38,7 +38,7 @@ func (h *Hub) fromBackend() {
 
 // header checks what all messages have in common. It answers what must be
 // answered, and reports whether the message is to be handled.
-func (h *Hub) header(s Socket, role protocol.Role) (protocol.Header, []byte, bool) {
+func (h *Hub) header(s *inlet, role protocol.Role) (protocol.Header, []byte, bool) {
 	head, fields, err := protocol.ParseHeader(h.msg.Frames[0])
 	switch {
 	case errors.Is(err, protocol.ErrVersion):
@@ -192,6 +192,7 @@ func (h *Hub) registerWorker(fields []byte) {
 // counts as gone.
 func (h *Hub) drainGone() {
 	h.perform()
+	h.inlets(func(in *inlet) { in.look = true })
 	h.receive()
 }
 
@@ -284,11 +285,12 @@ func (h *Hub) reach(w *worker) error {
 	if err != nil {
 		return err
 	}
-	if err = h.watch(s); err != nil {
+	own := newInlet(s)
+	if err = h.watch(own); err != nil {
 		_ = s.Close(0)
 		return err
 	}
-	w.own = s
+	w.own = own
 	w.reachBy = h.now.Add(reachTimeout)
 	h.reaching = append(h.reaching, w)
 	h.listening = append(h.listening, w)

@@ -25,18 +25,32 @@ type Driven struct {
 func NewDriven(cfg Config, out Outside, back, front Socket, wake func()) *Driven {
 	d := &Driven{h: newHub(cfg.withDefaults())}
 	h := d.h
-	h.out, h.back, h.front = out, back, front
+	h.out, h.back = out, newInlet(back)
+	if front != nil {
+		h.front = newInlet(front)
+	}
 	h.post = func(t task) bool {
 		d.tasks = append(d.tasks, t)
 		wake()
 		return true
 	}
-	h.watch = func(Socket) error { return nil }
-	h.unwatch = func(s Socket) { _ = s.Close(0) }
+	h.watch = func(*inlet) error { return nil }
+	h.unwatch = func(in *inlet) { _ = in.Close(0) }
 	if front == nil {
 		h.post(task{kind: taskDo, do: h.addLocal})
 	}
 	return d
+}
+
+// Signal says that a socket has news, or that a send has swallowed the signal
+// which said so; see zmqnet. It does nothing if the hub does not have the socket
+// any more.
+func (d *Driven) Signal(s Socket, news bool) {
+	d.h.inlets(func(in *inlet) {
+		if in.Socket == s {
+			in.news.Store(news)
+		}
+	})
 }
 
 // Turn does what there is to do now, and reports whether it must be called

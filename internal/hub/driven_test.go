@@ -80,6 +80,8 @@ func newRig(t *testing.T) *rig {
 func (g *rig) turn() {
 	g.t.Helper()
 	for range 3 { // as often as sockets may signal
+		g.Signal(g.back, true)
+		g.Signal(g.own, true)
 		for g.Turn() {
 		}
 	}

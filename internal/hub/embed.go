@@ -24,12 +24,12 @@ type Embedded struct {
 	tags   atomic.Uint64
 
 	// waiters of workers' own sockets. Only in turn.
-	waiters map[Socket]*zmqnet.Waiter
+	waiters map[*inlet]*zmqnet.Waiter
 }
 
 // Embed starts the hub in this process.
 func (h *Hub) Embed() (*Embedded, error) {
-	e := &Embedded{h: h, waiters: map[Socket]*zmqnet.Waiter{}}
+	e := &Embedded{h: h, waiters: map[*inlet]*zmqnet.Waiter{}}
 	e.queue = combine.New(e.turn)
 	e.timer = time.AfterFunc(time.Hour, e.queue.Kick)
 	e.timer.Stop()
@@ -38,7 +38,7 @@ func (h *Hub) Embed() (*Embedded, error) {
 	h.unwatch = e.unwatch
 	h.post(task{kind: taskDo, do: h.addLocal})
 	var err error
-	if e.waiter, err = zmqnet.NewWaiter(h.back.(*zmqnet.Socket), e.readable); err != nil {
+	if e.waiter, err = e.waiterOf(h.back); err != nil {
 		e.queue.Close()
 		h.close(0)
 		return nil, err
@@ -51,16 +51,20 @@ func (h *Hub) addLocal() {
 	h.step(&dispatch.Event{Kind: dispatch.EventRunnerUp, Runner: localRunner, Local: true})
 }
 
-// readable is called when libzmq signals. The owner, who may be another
-// goroutine, looks at the sockets once more before it leaves.
-func (e *Embedded) readable() (stop bool) {
-	e.queue.Kick()
-	return false
+// waiterOf waits for libzmq's signals. The owner of the queue, who may be another
+// goroutine, looks at the socket before it leaves.
+func (e *Embedded) waiterOf(in *inlet) (*zmqnet.Waiter, error) {
+	return zmqnet.NewWaiter(in.Socket.(*zmqnet.Socket), func() (stop bool) {
+		in.news.Store(true)
+		e.queue.Kick()
+		return false
+	})
 }
 
 func (e *Embedded) turn(tasks []task) (again bool) {
 	h := e.h
 	again = h.turn(tasks)
+	e.queue.SetCrowded(h.core.Jobs() >= combine.Crowd)
 	if h.armed <= h.now {
 		h.armed = dispatch.Never // it has fired, or is about to for nothing
 	}
@@ -120,23 +124,23 @@ func (e *Embedded) Close() error {
 	return e.h.failed
 }
 
-func (e *Embedded) watch(s Socket) error {
-	w, err := zmqnet.NewWaiter(s.(*zmqnet.Socket), e.readable)
+func (e *Embedded) watch(in *inlet) error {
+	w, err := e.waiterOf(in)
 	if err == nil {
-		e.waiters[s] = w
+		e.waiters[in] = w
 	}
 	return err
 }
 
 // unwatch closes the socket once its waiter has ended, which may be the very
 // goroutine that is in turn.
-func (e *Embedded) unwatch(s Socket) {
-	w := e.waiters[s]
-	delete(e.waiters, s)
+func (e *Embedded) unwatch(in *inlet) {
+	w := e.waiters[in]
+	delete(e.waiters, in)
 	e.h.background.Add(1)
 	go func() {
 		defer e.h.background.Done()
 		w.Stop()
-		_ = s.Close(0)
+		_ = in.Close(0)
 	}()
 }

@@ -5,7 +5,7 @@
 // nothing itself.
 //
 // A Hub is driven in one of two ways. Serve runs it in one goroutine that waits
-// in zmq_poll for both sockets: the stand-alone master, which only forwards.
+// in ppoll for all sockets: the stand-alone master, which only forwards.
 // Embed makes it part of a process in which many goroutines submit jobs: they
 // call the core themselves, one at a time (internal/combine), and no goroutine
 // stands between a caller and the worker's socket.
@@ -44,9 +44,8 @@ type Hub struct {
 	actions []dispatch.Action
 	armed   dispatch.Time // when the driver's timer fires, Never if it does not
 
-	front, back Socket // front is nil in an embedded hub
+	front, back *inlet // front is nil in an embedded hub
 	msg         zmqnet.Message
-	sent        bool // a socket was written to since it was last found empty
 	scratch     []byte
 
 	workers      map[string]*worker            // by connection
@@ -76,8 +75,8 @@ type Hub struct {
 	post func(task) bool
 	// watch and unwatch tell the driver about workers' own sockets. unwatch
 	// closes the socket too.
-	watch   func(Socket) error
-	unwatch func(Socket)
+	watch   func(*inlet) error
+	unwatch func(*inlet)
 
 	draining, drained bool
 	leaveBy           dispatch.Time // once drained: when it ends although runners are left
@@ -129,14 +128,14 @@ func New(cfg Config) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.back = back
+	h.back = newInlet(back)
 	if cfg.Frontend.String() != "" {
 		front, err := h.bind(&h.cfg.Frontend, "frontend")
 		if err != nil {
 			_ = back.Close(0)
 			return nil, err
 		}
-		h.front = front
+		h.front = newInlet(front)
 	}
 	return h, nil
 }
@@ -175,12 +174,9 @@ func (h *Hub) turn(tasks []task) (again bool) {
 	h.tick()
 	h.giveUpReaching()
 	h.perform()
-	h.sent = false
-	again = h.receive()
+	h.receive()
 	h.perform()
-	// A send may swallow the signal for a message that came meanwhile, so a
-	// socket counts as empty only if it was looked at after the last send.
-	return (again || h.sent) && h.failed == nil
+	return h.failed == nil && h.unseen()
 }
 
 // tick lets everything that is due happen.
@@ -217,26 +213,31 @@ func (h *Hub) apply(t *task) {
 	}
 }
 
-// receive takes what has arrived, and reports whether there may be more.
-func (h *Hub) receive() (more bool) {
-	for i := len(h.listening) - 1; i >= 0; i-- { // handling one may remove it
-		w := h.listening[i]
-		more = h.drain(w.own, w, nil, func() { h.fromOwnSocket(w) }) || more
+// receive takes what has arrived.
+func (h *Hub) receive() {
+	for i := len(h.listening) - 1; i >= 0; i-- { // handling one may remove others
+		if i >= len(h.listening) {
+			continue
+		}
+		if w := h.listening[i]; w.own.due() {
+			h.drain(w.own, w, nil, func() { h.fromOwnSocket(w) })
+		}
 	}
-	more = h.drain(h.back, nil, h.unknownWorker, h.onBackend) || more
-	if h.front != nil {
-		more = h.drain(h.front, nil, h.unknownRunner, h.onFrontend) || more
+	if h.back.due() {
+		h.drain(h.back, nil, h.unknownWorker, h.onBackend)
 	}
-	return more
+	if h.front != nil && h.front.due() {
+		h.drain(h.front, nil, h.unknownRunner, h.onFrontend)
+	}
 }
 
 // drain hands each message that has arrived on s to handle, up to perTurn. If s
 // is the own socket of a worker, it goes no further than that: what comes may end
 // the registration, and with it s; and if s breaks, the others are well.
-func (h *Hub) drain(s Socket, own *worker, identify func(string) bool, handle func()) (more bool) {
+func (h *Hub) drain(s *inlet, own *worker, identify func(string) bool, handle func()) {
 	for range perTurn {
 		if own != nil && own.gone {
-			return false
+			return
 		}
 		switch err := s.Recv(&h.msg, identify); {
 		case err == nil:
@@ -244,19 +245,23 @@ func (h *Hub) drain(s Socket, own *worker, identify func(string) bool, handle fu
 			h.now = h.clock()
 			h.tick()
 			handle()
+			if h.core.Jobs() <= 1 {
+				h.perform() // nothing to share a message with: a lone caller need not wait for the look at an empty socket
+			}
 		case errors.Is(err, zmqnet.ErrAgain):
-			return false
+			s.look = false // whatever was sent meanwhile
+			return
 		case errors.Is(err, zmqnet.ErrMalformed):
 			h.malformed(err)
 		case own != nil:
 			h.loseWorker(own, err.Error())
-			return false
+			return
 		default:
 			h.fail(err)
-			return false
+			return
 		}
 	}
-	return true
+	s.look = true
 }
 
 // fail records why the hub cannot go on.

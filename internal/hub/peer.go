@@ -43,7 +43,7 @@ type worker struct {
 	sent int64
 
 	// own is the connection to its own socket, in listen mode.
-	own     Socket
+	own     *inlet
 	reachBy dispatch.Time // while in Hub.reaching
 }
 
@@ -88,10 +88,10 @@ func (h *Hub) write(p *peer, header, payload []byte, frames int) bool {
 	if p.gone {
 		return false
 	}
-	h.sent = true
 	var err error
 	switch w := p.worker; {
 	case w != nil && w.own != nil && w.id != 0:
+		w.own.look = true
 		if frames == 1 {
 			err = w.own.Send1(header)
 		} else {
@@ -113,18 +113,18 @@ func (h *Hub) notify(p *peer, header []byte) bool {
 	if !h.flush(p) {
 		return false
 	}
-	h.sent = true
 	return h.sentTo(p, h.writeTo(p.socket(h), p.conn, header, nil, 1))
 }
 
-func (h *Hub) writeTo(s Socket, conn string, header, payload []byte, frames int) error {
+func (h *Hub) writeTo(s *inlet, conn string, header, payload []byte, frames int) error {
+	s.look = true
 	if frames == 1 {
 		return s.SendTo1(conn, header)
 	}
 	return s.SendTo2(conn, header, payload)
 }
 
-func (p *peer) socket(h *Hub) Socket {
+func (p *peer) socket(h *Hub) *inlet {
 	if p.role == protocol.RoleRunner {
 		return h.front
 	}
@@ -193,7 +193,7 @@ func (h *Hub) flush(p *peer) bool {
 }
 
 // stranger answers a message of a connection that is not registered.
-func (h *Hub) stranger(s Socket, head protocol.Header) {
+func (h *Hub) stranger(s *inlet, head protocol.Header) {
 	if head.Command == protocol.CommandBye {
 		h.counters.unknown++
 		return
@@ -202,7 +202,7 @@ func (h *Hub) stranger(s Socket, head protocol.Header) {
 }
 
 // refusePeer answers a message of a peer that is not registered.
-func (h *Hub) refusePeer(s Socket, role protocol.Role, code protocol.ErrorCode, text string) {
+func (h *Hub) refusePeer(s *inlet, role protocol.Role, code protocol.ErrorCode, text string) {
 	switch code {
 	case protocol.CodeUnregistered:
 		h.counters.unknown++
@@ -210,7 +210,7 @@ func (h *Hub) refusePeer(s Socket, role protocol.Role, code protocol.ErrorCode, 
 		h.counters.refused++
 		h.log.Warn("refused a peer", "role", role, "reason", text)
 	}
-	h.sent = true
+	s.look = true
 	h.scratch = protocol.PeerError{Code: code, Text: text}.Append(h.scratch[:0], role)
 	if err := s.SendTo1(h.msg.ID, h.scratch); err != nil &&
 		!errors.Is(err, zmqnet.ErrAgain) && !errors.Is(err, zmqnet.ErrUnreachable) {

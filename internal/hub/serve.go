@@ -35,35 +35,38 @@ type inbox struct {
 // long, or until it fails. It calls ready once it serves. It frees everything
 // before it returns.
 func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) error {
-	// zmq_poll blocks the thread anyhow; keeping it saves a few microseconds
-	// for each wake-up.
+	// Waiting blocks the thread anyhow; keeping it saves a few microseconds for
+	// each wake-up.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	poller, err := zmqnet.NewPoller()
+	signals, err := zmqnet.NewSignals()
 	if err != nil {
 		h.close(0)
 		return err
 	}
-	defer poller.Close()
+	defer signals.Close()
 	var in inbox
-	h.post = func(t task) bool { return in.add(t, poller) }
-	h.watch = func(s Socket) error { poller.Add(s.(*zmqnet.Socket)); return nil }
-	h.unwatch = func(s Socket) { poller.Remove(s.(*zmqnet.Socket)); _ = s.Close(0) }
-	_ = h.watch(h.back)
-	if h.front != nil {
-		_ = h.watch(h.front)
+	h.post = func(t task) bool { return in.add(t, signals) }
+	h.watch = func(in *inlet) error { return signals.Add(in.Socket.(*zmqnet.Socket), &in.news) }
+	h.unwatch = func(in *inlet) { signals.Remove(&in.news); _ = in.Close(0) }
+	h.inlets(func(in *inlet) { err = errors.Join(err, h.watch(in)) })
+	if err != nil {
+		h.close(0)
+		return err
 	}
 	stop := context.AfterFunc(ctx, func() {
 		h.post(task{kind: taskDo, do: func() { h.beginDrain(drain) }})
 	})
 	defer stop()
 	ready()
-	for !h.finished() {
-		if err := poller.Wait(h.wait()); err != nil {
-			h.fail(err)
+	for {
+		for h.turn(in.take()) { // the first one looks at every socket
+		}
+		if h.finished() {
 			break
 		}
-		for h.turn(in.take()) {
+		if err := signals.Wait(h.wait()); err != nil {
+			h.fail(err)
 		}
 	}
 	in.close()
@@ -129,7 +132,7 @@ func (h *Hub) Status(ctx context.Context) (protocol.MasterStatus, error) {
 	}
 }
 
-func (in *inbox) add(t task, p *zmqnet.Poller) bool {
+func (in *inbox) add(t task, g *zmqnet.Signals) bool {
 	in.mu.Lock()
 	if in.closed {
 		in.mu.Unlock()
@@ -137,7 +140,7 @@ func (in *inbox) add(t task, p *zmqnet.Poller) bool {
 	}
 	in.tasks = append(in.tasks, t)
 	in.mu.Unlock()
-	p.Wake()
+	g.Wake()
 	return true
 }
 
