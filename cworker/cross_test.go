@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build cryptoworker
-
 package cworker_test
 
 import (
@@ -72,7 +70,7 @@ func cryptoProgram(t testing.TB) {
 		return
 	}
 	const why = "THE C++ CRYPTO SERVICE IS NOT TESTED: cmake found no Crypto++ or no protobuf " +
-		"(apt-get install libcrypto++-dev libprotobuf-dev protobuf-compiler)"
+		"(scripts/deps.sh test installs them)"
 	if os.Getenv("POWERHOSE_REQUIRE_ALL") == "1" {
 		require.FailNow(t, why)
 	}

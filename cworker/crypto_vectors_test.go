@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build cryptoworker
-
 package cworker_test
 
 import (

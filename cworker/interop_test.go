@@ -5,7 +5,6 @@ package cworker_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -46,25 +44,22 @@ var build struct {
 	err  error
 }
 
-// buildProgram builds below build/, so that a second run has little to
-// do.
+// buildProgram builds where `make cworker` does, so that one has little to do after
+// the other.
 func buildProgram() (path, skip string, err error) {
 	if _, err := exec.LookPath("cmake"); err != nil {
-		return "", "THE C++ WORKER IS NOT TESTED: there is no cmake (apt-get install cmake cppzmq-dev libcli11-dev)", nil
-	}
-	dir, err := filepath.Abs("build/interop")
-	if err != nil {
-		return "", "", err
+		return "", "THE C++ WORKER IS NOT TESTED: there is no cmake (scripts/deps.sh test installs it)", nil
 	}
 	for _, args := range [][]string{
-		{"-S", ".", "-B", dir, "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DPOWERHOSE_BUILD_TESTS=OFF", "-DPOWERHOSE_BUILD_EXAMPLES=OFF"},
-		{"--build", dir, "--target", "powerhose-cworker", "-j2"},
+		{"--preset", "release"},
+		{"--build", "build/release", "-j2"},
 	} {
 		if out, err := exec.Command("cmake", args...).CombinedOutput(); err != nil {
 			return "", "", fmt.Errorf("cmake %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	return filepath.Join(dir, "program", "powerhose-cworker"), "", nil
+	path, err = filepath.Abs("build/release/program/powerhose-cworker")
+	return path, "", err
 }
 
 // start starts an embedded master and n workers that it supervises.
@@ -163,8 +158,3 @@ func BenchmarkEcho(b *testing.B) {
 		}
 	}
 }
-
-var (
-	_ = errors.Is
-	_ = syscall.SIGTERM
-)

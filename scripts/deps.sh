@@ -3,9 +3,10 @@
 #
 # Installs the Debian or Ubuntu packages that are missing, and checks the versions that matter.
 #
-#     scripts/deps.sh build   what building and running needs
-#     scripts/deps.sh test    the same, and what the tests need
-#     scripts/deps.sh lint    what building needs, and what the lint checks need
+#     scripts/deps.sh build-go  what building and running the programs in Go needs
+#     scripts/deps.sh build     the same, and what powerhose-cworker needs, which is in C++
+#     scripts/deps.sh test      the same, and what the tests need
+#     scripts/deps.sh lint      what building in Go needs, and what the lint checks need
 #
 # A package counts as there when what we want from it works, not when dpkg says so: a libzmq built from source, or
 # another distribution's, is as good. Where nothing is missing this changes nothing and needs no rights.
@@ -33,6 +34,21 @@ has_certificates() { # without them no module can be downloaded
 	return 1
 }
 
+has_cryptopp() { # Debian calls it libcrypto++, others libcryptopp
+	"${PKG_CONFIG:-pkg-config}" --exists libcrypto++ || "${PKG_CONFIG:-pkg-config}" --exists libcryptopp
+}
+has_protobuf() { "${PKG_CONFIG:-pkg-config}" --exists protobuf-lite; }
+
+want_cxx() { # what powerhose-cworker needs
+	want g++ command -v "${CXX:-g++}"
+	want cmake command -v cmake
+	want cppzmq-dev test -e /usr/include/zmq.hpp
+	want libcli11-dev test -e /usr/include/CLI/CLI.hpp
+	want libcrypto++-dev has_cryptopp
+	want libprotobuf-dev has_protobuf
+	want protobuf-compiler command -v protoc
+}
+
 find_missing() {
 	missing=()
 	want make command -v make
@@ -42,14 +58,12 @@ find_missing() {
 	want pkg-config command -v "${PKG_CONFIG:-pkg-config}"
 	want libzmq3-dev "${PKG_CONFIG:-pkg-config}" --exists libzmq
 	case $1 in
-	build) ;;
+	build-go) ;;
+	build) want_cxx ;;
 	test)
+		want_cxx
 		want python3 "$python" --version
 		want python3-zmq "$python" -c 'import zmq'
-		want g++ command -v "${CXX:-g++}"
-		want cmake command -v cmake
-		want cppzmq-dev test -e /usr/include/zmq.hpp
-		want libcli11-dev test -e /usr/include/CLI/CLI.hpp
 		want doctest-dev test -e /usr/include/doctest/doctest.h
 		;;
 	lint) want shellcheck command -v shellcheck ;;
@@ -59,7 +73,7 @@ find_missing() {
 		want gearman-job-server test -x /usr/sbin/gearmand
 		want libgearman-dev test -e /usr/include/libgearman/gearman.h
 		;;
-	*) die "deps.sh: unknown set '$1' (there are: build, test, lint, verify, bench)" ;;
+	*) die "deps.sh: unknown set '$1' (there are: build-go, build, test, lint, verify, bench)" ;;
 	esac
 }
 

@@ -52,10 +52,4 @@ class service {
   std::unique_ptr<const key_store> keys_;
 };
 
-/// Keeps what is in this process's memory in there: no core dumps, whatever the
-/// system's settings are, and no other process of the same user may trace it or
-/// read its memory. Children inherit the former. Call it before keys are loaded.
-/// Throws std::system_error.
-void forbid_core_dumps();
-
 }  // namespace powerhose::crypto

@@ -57,7 +57,8 @@ void stop_if_cancelled(const powerhose::job& job) {
 }
 
 void sleep_for(nanoseconds d) {
-  const timespec t{static_cast<time_t>(d.count() / 1'000'000'000), static_cast<long>(d.count() % 1'000'000'000)};
+  const timespec t{static_cast<time_t>(d.count() / 1'000'000'000),
+                   static_cast<long>(d.count() % 1'000'000'000)};
   ::nanosleep(&t, nullptr);  // a signal may end it early: the caller looks at the clock
 }
 
@@ -67,7 +68,8 @@ std::vector<std::uint64_t> limbs_of(std::string_view digits) {
   while (!digits.empty()) {
     const std::size_t n = std::min(base_digits, digits.size());
     std::uint64_t limb = 0;
-    for (const char c : digits.substr(digits.size() - n)) limb = limb * 10 + static_cast<std::uint64_t>(c - '0');
+    for (const char c : digits.substr(digits.size() - n))
+      limb = limb * 10 + static_cast<std::uint64_t>(c - '0');
     out.push_back(limb);
     digits.remove_suffix(n);
   }

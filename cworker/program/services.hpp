@@ -5,10 +5,9 @@
 
 #pragma once
 
+#include <powerhose/worker.hpp>
 #include <string>
 #include <string_view>
-
-#include <powerhose/worker.hpp>
 
 namespace cworker {
 

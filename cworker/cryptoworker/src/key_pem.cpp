@@ -69,7 +69,7 @@ block read_pem(std::string_view content) {
   if (type != "PRIVATE KEY" && type != "PUBLIC KEY")
     throw bad_key("the block is neither PRIVATE KEY (PKCS#8, not encrypted) nor PUBLIC KEY");
   text.remove_prefix(type_size + dashes.size());
-  const std::string end = "-----END " + std::string(type) + "-----";
+  const std::string end = "\n-----END " + std::string(type) + "-----";
   const std::size_t body_size = text.find(end);
   if (body_size == text.npos || body_size + end.size() != text.size()) fail_pem();
   return {type == "PRIVATE KEY", decode_base64(text.substr(0, body_size))};
@@ -125,6 +125,9 @@ void read_p256_private(named_key& key, std::string_view der) {
   if (in.integer() != "\1"sv) throw bad_key("the block cannot be read");
   // Some writers drop zeros in front, or put more there.
   std::string_view d = in.octet_string();
+  in.skip_optional(0xa0);  // the curve again
+  in.skip_optional(0xa1);  // the public key, which d has in it
+  in.expect_end();
   d.remove_prefix(std::min(d.find_first_not_of('\0'), d.size()));
   constexpr std::size_t size = 32;
   secret whole = zeros(size);

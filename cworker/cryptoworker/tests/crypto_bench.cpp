@@ -36,11 +36,11 @@ void measure(const crypto::service& s, const std::string& name, const v1::Reques
   }
   std::vector<double> times;
   const double end = thread_time() + time_for_each;
-  while (thread_time() < end || times.size() < 3) {
+  do {
     const double begin = thread_time();
     s.handle(payload);
     times.push_back(thread_time() - begin);
-  }
+  } while (thread_time() < end);
   std::sort(times.begin(), times.end());
   std::printf("%-40s %10.1f %10.1f %8zu\n", name.c_str(), times[times.size() / 2], times.front(),
               times.size());

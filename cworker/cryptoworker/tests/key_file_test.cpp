@@ -128,6 +128,7 @@ TEST_CASE("key file: PEM is one block and nothing else") {
         pem + pem,
         pem.substr(0, pem.size() - 2),
         pem.substr(1),
+        replaced(pem, "\n-----END", "-----END"),
         replaced(pem, "-----END PRIVATE", "-----END PUBLIC"),
         replaced(pem, "-----BEGIN PRIVATE KEY-----\n",
                  "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n"),

@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "core_dumps.hpp"
 #include "octets.hpp"
 #include "support.hpp"
 #include "wipe.hpp"
@@ -234,7 +235,7 @@ TEST_CASE("service: wiping a string reaches all of its memory") {
 
 TEST_CASE("service: core dumps can be forbidden") {
   const std::string seen = in_child([] {
-    crypto::forbid_core_dumps();
+    cworker::forbid_core_dumps();
     rlimit limit{1, 1};
     ::getrlimit(RLIMIT_CORE, &limit);
     return std::to_string(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)) + std::to_string(limit.rlim_cur) +
