@@ -15,12 +15,22 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 FUZZTIME ?= 30s
 SEEDS    ?= 1000
+# Of make sim: how long, or how many events, in place of SEEDS; and the first seed, random if there is none.
+TIME     ?=
+EVENTS   ?=
+FROM     ?=
+# Of make race-long: how often.
+COUNT    ?= 10
+# Of make mutants: how many, from all over the list.
+MUTANTS  ?= all
 BIN      := bin
 
 # A clone that belongs to somebody else, or no git at all, must not stop a build: then it carries no commit.
 BUILDFLAGS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
-PROGRAMS := powerhose powerhose-master powerhose-worker
+PROGRAMS := powerhose powerhose-master powerhose-worker powerhose-cworker
+# Where the C++ worker is built; the tests in Go build it there too, so that it is built once.
+CWORKER  := cworker/build/release
 GOTOOL   := go tool -modfile=$(CURDIR)/tools/go.mod
 # Each folder with a go.mod of its own, but for the tools'.
 MODULES   = $(shell . scripts/lib.sh && go_modules)
@@ -33,36 +43,48 @@ say = @printf '==> %s\n'
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@printf '\nSettings: FUZZTIME=%s SEEDS=%s PREFIX=%s DESTDIR=%s TESTFLAGS=%s\n' '$(FUZZTIME)' '$(SEEDS)' '$(PREFIX)' '$(DESTDIR)' '$(TESTFLAGS)'
 
 .PHONY: run
-run: build ## Run the demo: a web application whose work is done by two workers
+run: build-go ## Run the demo: a web application whose work is done by two workers
 	$(say) 'running the demo, examples/web'
 	@$(BIN)/examples/web -demo
 
 .PHONY: test
-test: deps ## Run every test
+test: deps cworker ## Run every test
 	@scripts/go-test.sh $(TESTFLAGS)
 
 ##@ Build and install
 
-.PHONY: deps deps-build deps-lint deps-verify
+.PHONY: deps deps-build deps-build-go deps-lint deps-verify deps-fuzz
 deps: ## Install the Debian packages that building and testing need
 	@scripts/deps.sh test
 deps-build:
 	@scripts/deps.sh build
+deps-build-go:
+	@scripts/deps.sh build-go
 deps-lint:
 	@scripts/deps.sh lint
 deps-verify:
 	@scripts/deps.sh verify
+deps-fuzz:
+	@scripts/deps.sh fuzz
 
-.PHONY: build
-build: deps-build ## Build the programs into bin/, the examples into bin/examples/
-	$(say) 'building $(PROGRAMS) into $(BIN)/'
+.PHONY: build build-go
+build: build-go cworker ## Build the programs into bin/, the examples into bin/examples/
+build-go: deps-build-go
+	$(say) 'building the programs in Go into $(BIN)/'
 	@go build $(BUILDFLAGS) -o $(BIN)/ ./cmd/...
 	$(say) 'building the examples into $(BIN)/examples/'
 	@go build $(BUILDFLAGS) -o $(BIN)/examples/ ./examples/...
+
+.PHONY: cworker
+cworker: deps-build ## Build only the worker in C++, bin/powerhose-cworker, and the library it is made of
+	$(say) 'building powerhose-cworker into $(BIN)/ (the first time takes a minute)'
+	@cd cworker && cmake --preset release >/dev/null
+	@cmake --build $(CWORKER) -j "$$(nproc)" >/dev/null
+	@install -D -m 0755 $(CWORKER)/program/powerhose-cworker $(BIN)/powerhose-cworker
 
 .PHONY: install
 install: $(PROGRAMS:%=$(BIN)/%) ## Install the programs below PREFIX (and DESTDIR, for packagers)
@@ -74,10 +96,18 @@ install: $(PROGRAMS:%=$(BIN)/%) ## Install the programs below PREFIX (and DESTDI
 $(PROGRAMS:%=$(BIN)/%):
 	@$(MAKE) build
 
+.PHONY: install-cworker
+install-cworker: $(CWORKER)/libpowerhose-worker.a ## Install the C++ library below PREFIX: headers, CMake package, pkg-config file
+	$(say) 'installing the C++ library into $(DESTDIR)$(PREFIX)'
+	@DESTDIR='$(DESTDIR)' cmake --install $(CWORKER) --prefix '$(PREFIX)' --component library >/dev/null
+
+$(CWORKER)/libpowerhose-worker.a:
+	@$(MAKE) cworker
+
 .PHONY: clean
 clean: ## Remove what was built
-	$(say) 'removing $(BIN)/'
-	@rm -rf $(BIN)
+	$(say) 'removing $(BIN)/ and cworker/build/'
+	@rm -rf $(BIN) cworker/build
 
 ##@ Check
 
@@ -111,8 +141,16 @@ fmt: ## Format the Go code and tidy the go.mod files
 	done
 
 .PHONY: race
-race: deps ## Run every test under the race detector
-	@scripts/go-test.sh -race $(TESTFLAGS)
+race: deps cworker ## Run every test under the race detector
+	@scripts/go-test.sh -race -shuffle=on $(TESTFLAGS)
+
+.PHONY: race-long
+race-long: deps cworker ## Run every test COUNT times under the race detector, and the C++ ones with the thread sanitizer
+	@scripts/go-test.sh -race -shuffle=on -count=$(COUNT) -timeout 10h $(TESTFLAGS)
+	$(say) 'building cworker/ with the thread sanitizer'
+	@cd cworker && cmake --preset tsan >/dev/null
+	@cmake --build cworker/build/tsan -j "$$(nproc)" >/dev/null
+	@ctest --test-dir cworker/build/tsan --output-on-failure --schedule-random --repeat until-fail:$(COUNT)
 
 .PHONY: ctest
 ctest: deps ## Build the C++ worker library with its tests, and run them
@@ -121,9 +159,23 @@ ctest: deps ## Build the C++ worker library with its tests, and run them
 	@cmake --build cworker/build -j2 >/dev/null
 	@ctest --test-dir cworker/build --output-on-failure
 
+.PHONY: ctest-asan ctest-tsan
+ctest-asan: deps ## Run the C++ tests with the address and undefined behaviour sanitizers
+	@scripts/ctest-sanitized.sh asan
+ctest-tsan: deps ## Run the C++ tests with the thread sanitizer
+	@scripts/ctest-sanitized.sh tsan
+
+.PHONY: ctest-long
+ctest-long: ctest ## Run the C++ tests that take minutes too: all 4096 generations of workers that start workers
+	@ctest --test-dir cworker/build --output-on-failure -C long -L long
+
 .PHONY: fuzz
-fuzz: deps ## Fuzz each fuzz target for FUZZTIME
+fuzz: deps ## Fuzz each fuzz target in Go for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: fuzz-cworker
+fuzz-cworker: deps-fuzz ## Fuzz each fuzz target in C++ for FUZZTIME (needs clang, and installs it)
+	@scripts/fuzz-cworker.sh $(FUZZTIME)
 
 .PHONY: cover
 cover: deps ## Run the tests and write their coverage to bin/cover.html
@@ -135,9 +187,17 @@ cover: deps ## Run the tests and write their coverage to bin/cover.html
 	$(say) 'see $(BIN)/cover.html'
 
 .PHONY: sim
-sim: ## Simulate SEEDS runs of masters, runners and workers with faults, from random seeds
-	$(say) 'simulating $(SEEDS) seeds'
-	@go run ./internal/sim/powerhose-sim -seeds $(SEEDS)
+sim: deps-build ## Simulate SEEDS runs of masters, runners and workers with faults, or for TIME=2m, or EVENTS=1000000000
+	$(say) 'simulating $(if $(TIME)$(EVENTS),$(if $(TIME),for $(TIME)) $(if $(EVENTS),$(EVENTS) events),$(SEEDS) seeds)'
+	@go build $(BUILDFLAGS) -o $(BIN)/test/ ./internal/sim/powerhose-sim
+	@$(BIN)/test/powerhose-sim $(if $(TIME),-time $(TIME)) $(if $(EVENTS),-events $(EVENTS)) \
+		$(if $(TIME)$(EVENTS),,-seeds $(SEEDS)) $(if $(FROM),-from $(FROM))
+
+.PHONY: mutants
+mutants: deps ## Make one bug after the other, and see that simulation or tests catch each; MUTANTS=6 for some
+	$(say) 'making bugs: $(MUTANTS)'
+	@go build $(BUILDFLAGS) -o $(BIN)/test/ ./internal/sim/powerhose-mutants
+	@$(BIN)/test/powerhose-mutants $(if $(filter-out all,$(MUTANTS)),-some $(MUTANTS))
 
 .PHONY: test-bare
 test-bare: ## Run build, test and run on a bare Debian in a chroot (as root; installs debootstrap)
@@ -150,6 +210,18 @@ bench: build ## Measure beside NATS, gRPC, gearmand and raw libzmq; BENCH=full t
 	$(say) 'building the benchmarks'
 	@go build -C bench $(BUILDFLAGS) -o ../$(BIN)/bench .
 	@$(BIN)/bench -out bench/out
+
+.PHONY: overload
+overload: deps-build-go ## Offer up to 20 times of capacity, and see how much is done in time (bench/out/overload.md, docs/images/goodput.*)
+	$(say) 'building the overload test'
+	@go build -C bench $(BUILDFLAGS) -o ../$(BIN)/test/overload ./overload
+	@$(BIN)/test/overload -out bench/out -images docs/images
+
+.PHONY: soak
+soak: deps-build-go cworker ## A million jobs with faults: nothing may grow; TIME=3h goes on for hours (bench/out/soak.md, soak.csv)
+	$(say) 'soaking for $(or $(TIME),3m)'
+	@go build -C bench $(BUILDFLAGS) -o ../$(BIN)/test/soak ./soak
+	@$(BIN)/test/soak -time $(or $(TIME),3m) -cworker $(BIN)/powerhose-cworker -out bench/out
 
 .PHONY: bench-deps
 bench-deps: ## Install the Debian packages of the peers that are measured beside ours
