@@ -70,10 +70,13 @@ func (c *Core) mayWait(ev *Event, s *service) (Outcome, time.Duration) {
 	if run == 0 || c.unconfirmed(s) {
 		return OutcomeOK, 0
 	}
-	// At the least, every job ahead of this one takes a typical run, on all
-	// places at once. What runs now is taken to end this moment.
-	wait := run * time.Duration(s.queue.n/s.capacity())
-	late := max(c.now.Add(wait+run).Sub(ev.Deadline), c.now.Add(wait).Sub(ev.StartBy))
+	// Its turn comes when the jobs ahead of it and one that runs now are done.
+	// Its caller's patience is not worth a guess, since nobody loses anything by
+	// its end: there, every job ahead takes the least, and what runs ends now.
+	places := time.Duration(s.capacity())
+	turn := s.estimate.mean * time.Duration(s.queue.n+1) / places
+	soonest := run * (time.Duration(s.queue.n) / places)
+	late := max(c.now.Add(turn+s.estimate.likely).Sub(ev.Deadline), c.now.Add(soonest).Sub(ev.StartBy))
 	if late > 0 {
 		return OutcomeBusy, hint(late)
 	}

@@ -283,7 +283,7 @@ func (c *Core) refill(services []*service) {
 // it is too late for that.
 func (c *Core) assign(j *job, w *worker) {
 	s := j.service
-	if c.now >= j.deadline || (c.now.Add(s.estimate.low) > j.deadline && !j.probe) {
+	if c.now >= j.deadline || (c.now.Add(c.leastTime(s)) > j.deadline && !j.probe) {
 		c.reply(j, OutcomeTimedOutWaiting)
 		c.finish(j)
 		return
@@ -316,6 +316,19 @@ func (c *Core) assign(j *job, w *worker) {
 		Kind: ActionAssign, Worker: w.id, Job: j.id, Attempt: j.attempt,
 		Service: s.name, Deadline: j.deadline, Headers: j.headers, Payload: j.payload,
 	})
+}
+
+// leastTime is how much time a job of s must have left to be started. Usually
+// that is what nearly every job takes at least. But if another one waits that
+// certainly has enough time, no place is lost when this one is given up, and
+// starting it is likely to be for nothing: in an overload the oldest job is
+// always the one whose time is just running out.
+func (c *Core) leastTime(s *service) time.Duration {
+	safe := s.estimate.high + (s.estimate.high - s.estimate.low)
+	if last := s.queue.last; last != nil && c.now.Add(safe) <= last.deadline {
+		return safe
+	}
+	return s.estimate.low
 }
 
 // unassign takes a job off its worker's list.

@@ -15,19 +15,27 @@ const (
 	// quick jobs are too many to sort their run times after each.
 	quick      = 100 * time.Microsecond
 	quickEvery = 32
+	// outlier, in likely run times, is what a run counts at most.
+	outlier = 4
 )
 
-// estimate knows how long the jobs of a service took lately. Both figures are
+// estimate knows how long the jobs of a service took lately. All figures are
 // zero while fewer than enough runs were measured.
 type estimate struct {
 	runs [window]time.Duration
 	n    int // run times seen, ever
 	due  int // the n at which to compute the figures again
 
-	// low is the 10th percentile: what nearly every job takes at least. A job
-	// is refused by it, because refusing one that would have made it is worse
-	// than letting one expire.
+	// low is the 10th percentile: what nearly every job takes at least. Where
+	// a place is free, a job is refused by it, because refusing one that would
+	// have made it is worse than letting one expire.
 	low time.Duration
+	// mean says how soon places become free. No run counts more than some times
+	// the likely: one that was stopped for a minute says nothing of the next.
+	mean time.Duration
+	// likely is the 75th percentile. A job that has to wait is refused by it:
+	// while jobs wait, one that does not make it takes the time of others.
+	likely time.Duration
 	// high is the 90th percentile: prefetch is bounded by it, because a job
 	// stuck behind a long one is worse than a worker idle for a round trip.
 	high time.Duration
@@ -48,5 +56,11 @@ func (e *estimate) add(run time.Duration) {
 	runs := sorted[:min(e.n, window)]
 	slices.Sort(runs)
 	e.low = runs[len(runs)/10]
+	e.likely = runs[len(runs)*3/4]
 	e.high = runs[len(runs)*9/10]
+	var sum time.Duration
+	for _, run := range runs {
+		sum += min(run, outlier*e.likely)
+	}
+	e.mean = sum / time.Duration(len(runs))
 }

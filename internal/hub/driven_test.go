@@ -123,3 +123,29 @@ func TestEndOfAnOwnSocketEndsItsWorkerOnly(t *testing.T) {
 		})
 	}
 }
+
+// One signal stands for as many messages as there are.
+func TestNothingIsLeftUnread(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.listens()
+	ping := protocol.AppendPing(nil, protocol.RoleWorker)
+	for range 5 * perTurn {
+		g.back.in = append(g.back.in, [][]byte{ping})
+		g.own.in = append(g.own.in, [][]byte{ping})
+	}
+	g.Signal(g.back, true)
+	g.Signal(g.own, true)
+	for g.Turn() {
+	}
+	require.Empty(t, g.back.in)
+	require.Empty(t, g.own.in)
+
+	// Nobody said that there is something.
+	g.back.in = [][][]byte{{ping}}
+	require.False(t, g.Turn())
+	require.Len(t, g.back.in, 1)
+	g.Signal(g.back, true)
+	require.False(t, g.Turn() && g.Turn())
+	require.Empty(t, g.back.in)
+}

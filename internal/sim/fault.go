@@ -28,12 +28,19 @@ const (
 	FaultLeave
 	// FaultBoth: FaultPartition, both ways.
 	FaultBoth
+	// FaultRepeat: FaultCut, and what was sent last arrives again over the next
+	// connection. libzmq itself would rather lose it; a library or a proxy in its
+	// place may not.
+	FaultRepeat
+	// FaultFreeze: FaultPause for all processes of a host.
+	FaultFreeze
 
 	faultKinds
 )
 
 var faultNames = [faultKinds]string{
 	"kill -9", "stop", "cut a connection", "partition one way", "slow network", "drain", "leave", "partition",
+	"cut and repeat", "stop a host",
 }
 
 func (k FaultKind) String() string { return faultNames[k] }
@@ -58,6 +65,8 @@ type fault struct {
 	place *place
 	p     *process
 	host  int
+	other int        // a host
+	still []*process // those that stand still because of it
 }
 
 const (
@@ -76,11 +85,14 @@ func (f *fault) happen(what uint32) {
 	}
 	p := f.place.p
 	between := f.Kind == FaultPartition || f.Kind == FaultBoth || f.Kind == FaultSlow
-	if !f.place.alive() || (p.paused && f.Kind != FaultKill) || (between && f.place.host == f.Other) {
+	if !f.place.alive() || (p.paused && f.Kind != FaultKill) || (between && f.w.script.Hosts == 1) {
 		f.w.ignored()
 		return
 	}
-	f.p, f.host = p, p.host
+	f.p, f.host, f.other = p, p.host, f.Other
+	if f.other == f.host {
+		f.other = (f.host + 1) % f.w.script.Hosts
+	}
 	f.w.stats.Faults[f.Kind]++
 	f.w.note(nil, f.place.name(), "fault: %v for %v", f.Kind, f.For)
 	f.begin()
@@ -94,20 +106,32 @@ func (f *fault) begin() {
 	case FaultPause:
 		p.pause(f.For)
 		w.after(f.For, f, faultEnds)
+	case FaultFreeze:
+		for _, pl := range w.places {
+			if pl.alive() && pl.host == f.host && !pl.p.paused {
+				f.still = append(f.still, pl.p)
+				pl.p.pause(f.For)
+			}
+		}
+		w.after(f.For, f, faultEnds)
+	case FaultRepeat:
+		if _, ok := p.body.(*master); !ok && len(p.dealers) > 0 {
+			p.dealers[p.rng.below(len(p.dealers))].repeat()
+		}
 	case FaultCut:
 		if len(p.conns) > 0 {
 			c := p.conns[p.rng.below(len(p.conns))]
 			c.close(p.rng.below(2), false)
 		}
 	case FaultPartition, FaultBoth:
-		w.net.cut(f.host, f.Other)
+		w.net.cut(f.host, f.other)
 		if f.Kind == FaultBoth {
-			w.net.cut(f.Other, f.host)
+			w.net.cut(f.other, f.host)
 		}
 		w.after(f.For, f, faultEnds)
 	case FaultSlow:
-		w.net.slowed[f.host][f.Other] = f.For / 50
-		w.net.slowed[f.Other][f.host] = f.For / 50
+		w.net.slowed[f.host][f.other] = f.For / 50
+		w.net.slowed[f.other][f.host] = f.For / 50
 		w.after(f.For, f, faultEnds)
 	case FaultDrain:
 		if d, ok := p.body.(interface{ drain(time.Duration) }); ok {
@@ -124,11 +148,15 @@ func (f *fault) end() {
 	switch f.Kind { //nolint:exhaustive // the others need nothing here
 	case FaultPause:
 		f.p.resume()
+	case FaultFreeze:
+		for _, p := range f.still {
+			p.resume()
+		}
 	case FaultPartition, FaultBoth:
-		f.w.net.heal(f.host, f.Other)
-		f.w.net.heal(f.Other, f.host)
+		f.w.net.heal(f.host, f.other)
+		f.w.net.heal(f.other, f.host)
 	case FaultSlow:
-		f.w.net.slowed[f.host][f.Other], f.w.net.slowed[f.Other][f.host] = 0, 0
+		f.w.net.slowed[f.host][f.other], f.w.net.slowed[f.other][f.host] = 0, 0
 	}
 }
 

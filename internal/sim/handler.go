@@ -119,3 +119,16 @@ func (k *worker) flush() {
 		k.send(k.box.peer, k.box.frame, nil, false)
 	}
 }
+
+// noteDeadlines keeps until when the jobs of a message that has just arrived may
+// start.
+func (k *worker) noteDeadlines() {
+	records(k.msg.Frames[0], second(k.msg.Frames), func(cmd protocol.Command, fields, _ []byte) {
+		if cmd != protocol.CommandJob {
+			return
+		}
+		if m, err := protocol.ParseWorkerJob(fields); err == nil {
+			k.w.submissionOf(m.Headers).startBy = k.p.now() + m.TimeLeft
+		}
+	})
+}

@@ -27,6 +27,7 @@ type job struct {
 	fails    bool          // it returns an error
 	stubborn bool          // it does not care whether it is cancelled
 
+	sent      bool          // to a master
 	cancelled time.Duration // when its caller gave up; 0 if it did not
 	started   int           // times that the handler was called
 	ended     uint64        // which of them ended: a bit each
@@ -83,6 +84,10 @@ type submission struct {
 	started  int           // times that workers of this master called the handler
 	claimed  bool          // a worker was about to start it, or to give it back
 	deadline time.Duration // on the master's clock
+	wait     time.Duration // that the master is told
+	waitBy   time.Duration // until when it may wait, on the master's clock
+	first    bool          // the job is on its way for the first time
+	startBy  time.Duration // on the clock of the worker that got it last
 
 	// The rest is the observer's of the master.
 	tag     uint64
@@ -95,13 +100,15 @@ type submission struct {
 	on      *registration // the last that got it
 	ref     protocol.JobRef
 	returns int
+	late    bool // its result came after its deadline
 	blind   bool // it was with a worker without a ledger
 }
 
 const submissionHeader = "s"
 
 func (w *world) submit(j *job, retries uint8) *submission {
-	s := &submission{n: uint64(len(w.submissions)), job: j, retries: retries}
+	s := &submission{n: uint64(len(w.submissions)), job: j, retries: retries, first: !j.sent, deadline: never, waitBy: never}
+	j.sent = true
 	w.submissions = append(w.submissions, s)
 	return s
 }
@@ -129,6 +136,9 @@ func (w *world) begin(s *submission, who string) int {
 	j := s.job
 	j.started++
 	s.started++
+	if w.saw(SightRan); j.started > 1 {
+		w.saw(SightRanAgain)
+	}
 	if w.trace != nil {
 		w.note(j, who, "the handler is called, time %d", j.started)
 	}

@@ -61,6 +61,10 @@ func (w *world) startMaster(pl *place) *process {
 		front = m.front
 	}
 	m.hub = hub.NewDriven(sc.Hub, out, m.back, front, p.kick)
+	m.back.news = func(news bool) { m.hub.Signal(m.back, news) }
+	if front != nil {
+		m.front.news = func(news bool) { m.hub.Signal(m.front, news) }
+	}
 	m.seen.hub = m.hub
 	p.kick()
 	return p
@@ -71,7 +75,12 @@ func (w *world) startMaster(pl *place) *process {
 func (m *master) look() dispatch.Time {
 	now := m.p.look()
 	for _, s := range m.seen.fresh {
-		s.deadline = now + s.left
+		if s.from != nil {
+			s.deadline = now + s.left
+		}
+		if s.waitBy = s.deadline; s.wait >= 0 {
+			s.waitBy = min(s.deadline, now+s.wait)
+		}
 	}
 	m.seen.fresh = m.seen.fresh[:0]
 	return dispatch.Time(now)
@@ -86,8 +95,10 @@ func (m *master) credentials(c *conn) zmqnet.PeerCred {
 // connect connects to a worker's own socket.
 func (m *master) connect(e endpoint.Endpoint) (hub.Socket, error) {
 	d := m.p.newDealer(e.String(), m.w.script.HWM, m.w.script.Hub.Dispatch.Heartbeat*3)
+	own := &ownSocket{dealer: d, m: m}
+	d.news = func(news bool) { m.hub.Signal(own, news) }
 	d.connect()
-	return &ownSocket{dealer: d, m: m}, nil
+	return own, nil
 }
 
 // ownSocket is a master's DEALER to a worker's own socket.
@@ -150,6 +161,21 @@ func (m *master) watch(pid int, gone func()) (hub.Watch, error) {
 	return nil, os.ErrProcessDone
 }
 
+// leavesNothing: what the hub did not read although it leaves is not announced
+// again, so that it would lie there until something else arrives.
+func (m *master) leavesNothing() {
+	for _, r := range m.p.routers {
+		if len(r.ready) > 0 || len(r.probes) > 0 {
+			m.w.fail(nil, "%s leaves messages unread", m.p.name)
+		}
+	}
+	for _, d := range m.p.dealers {
+		if d.conn != nil && d.conn.side[dealing].in.unread.len() > 0 {
+			m.w.fail(nil, "%s leaves messages of a worker's own socket unread", m.p.name)
+		}
+	}
+}
+
 func (m *master) round() time.Duration {
 	for n := 0; m.hub.Turn(); n++ {
 		if n > 10_000 {
@@ -159,6 +185,7 @@ func (m *master) round() time.Duration {
 	if err := m.hub.Err(); err != nil {
 		m.w.fail(nil, "%s cannot go on: %v", m.p.name, err)
 	}
+	m.leavesNothing()
 	m.answers()
 	m.seen.after()
 	if m.hub.Finished() {
@@ -180,6 +207,12 @@ func roundUp(d time.Duration) time.Duration {
 
 func (m *master) ended() {
 	m.calls = nil
+	s := m.hub.Stats()
+	m.w.sawMany(SightRedispatched, s.Redispatched)
+	m.w.sawMany(SightRetried, s.Retried)
+	m.w.sawMany(SightReturned, s.Returned)
+	m.w.sawMany(SightEvicted, s.Evicted)
+	m.w.sawMany(SightLate, s.Late)
 	m.place.died()
 }
 
@@ -194,7 +227,8 @@ func (m *master) submit(j *job) {
 	c.Deadline, c.Wait, c.Retries = time.Time{}.Add(j.deadline), j.wait, j.retries
 	m.calls = append(m.calls, &embeddedCall{c, s})
 	m.seen.take(s, nil, 0)
-	s.deadline = j.deadline
+	s.deadline, s.wait = j.deadline, j.wait
+	m.seen.fresh = append(m.seen.fresh, s)
 	m.hub.Submit(c)
 }
 
@@ -230,6 +264,9 @@ func (m *master) left() error {
 	}
 	if n := m.hub.Dropped(); n > 0 {
 		return fmt.Errorf("%d malformed messages were dropped", n)
+	}
+	if o := m.seen; len(o.open)+len(o.tags)+len(o.regs) > 0 {
+		return fmt.Errorf("%d jobs, %d names of jobs, %d workers", len(o.open), len(o.tags), len(o.regs))
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ type registration struct {
 	draining bool   // in an earlier round
 	gone     bool
 	held     []held
+	given    map[protocol.JobRef]struct{} // all that it ever got
 }
 
 type held struct {
@@ -87,7 +88,7 @@ func (o *observer) fromRunner(c *conn, first, more []byte) {
 			if m, err := protocol.ParseRunnerJob(fields); err == nil && o.hub.HasRunner(c.id) {
 				s := o.w.submissionOf(m.Headers)
 				o.take(s, c, m.ID)
-				s.left, s.deadline = m.TimeLeft, o.m.p.now()+m.TimeLeft
+				s.left, s.wait, s.deadline = m.TimeLeft, m.Wait, o.m.p.now()+m.TimeLeft
 				o.fresh = append(o.fresh, s)
 			}
 		}
@@ -147,6 +148,10 @@ func (o *observer) toRunner(c *conn, first, more []byte) {
 func (o *observer) verdict(s *submission, outcome protocol.Outcome) {
 	w, m := o.w, o.m.p.name
 	switch outcome { //nolint:exhaustive // the rest is answered by whoever had the job
+	case protocol.OutcomeOK, protocol.OutcomeJobError:
+		if s.late {
+			w.fail(s.job, "%s hands on a result that came after the deadline", m)
+		}
 	case protocol.OutcomeBusy:
 		if s.taken != o.rounds {
 			w.fail(s.job, "%s lets it wait and then says busy", m)
@@ -225,6 +230,8 @@ func (o *observer) back(c *conn, ref protocol.JobRef, how string) {
 			}
 			if how == "RETURN" {
 				h.sub.returns++
+			} else {
+				h.sub.late = o.m.p.now() >= h.sub.deadline
 			}
 			if o.w.trace != nil {
 				o.w.note(h.sub.job, o.m.p.name, "%s from %s", how, c.side[dealing].p.name)
@@ -273,6 +280,7 @@ func (o *observer) toWorker(c *conn, first, more []byte) {
 			o.regs = append(o.regs, &registration{
 				conn: c, reg: reg, services: o.w.script.bits(reg.Services),
 				most: reg.Capacity + min(m.Prefetch, reg.Prefetch), batch: m.Batch, ledger: m.Ledger, since: o.rounds,
+				given: map[protocol.JobRef]struct{}{},
 			})
 		case protocol.CommandJob:
 			count++
@@ -284,6 +292,15 @@ func (o *observer) toWorker(c *conn, first, more []byte) {
 				o.w.fail(o.w.jobOf(payload), "%s sends %d jobs in one message, granted were %d", o.m.p.name, count, r.batch)
 			}
 			o.give(r, fields, payload)
+		case protocol.CommandCancel, protocol.CommandRecall:
+			ref, err := protocol.ParseJobRef(fields)
+			r := o.find(c)
+			if err != nil || r == nil {
+				o.w.fail(nil, "%s sends a %v to a worker that is not registered, or a malformed one: %v", o.m.p.name, cmd, err)
+			}
+			if _, ok := r.given[ref]; !ok {
+				o.w.fail(nil, "%s sends a %v for a job before the job: %v", o.m.p.name, cmd, ref)
+			}
 		case protocol.CommandBye:
 			if r := o.find(c); r != nil && r.draining && len(r.held) > 0 && !o.hub.Finished() {
 				o.w.fail(r.held[0].sub.job, "%s lets its worker go, which has it", o.m.p.name)
@@ -306,6 +323,7 @@ func (o *observer) give(r *registration, fields, payload []byte) {
 		w.note(j, o.m.p.name, "JOB %x/%d to %s", m.ID, m.Attempt, r.conn.side[dealing].p.name)
 	}
 	r.held = append(r.held, held{ref, s})
+	r.given[ref] = struct{}{}
 	switch {
 	case w.jobOf(payload) != j || string(m.Service) != j.service:
 		w.fail(j, "it is given to a worker with another payload or service: %q", m.Service)
@@ -328,63 +346,4 @@ func (o *observer) give(r *registration, fields, payload []byte) {
 	s.blind = s.blind || !r.ledger
 	n := w.script.number(j.service)
 	o.given[n] = max(o.given[n], s.order)
-}
-
-// after checks what must hold between two rounds of the master.
-func (o *observer) after() {
-	w, now := o.w, o.m.p.begun()
-	for i := 0; i < len(o.regs); i++ {
-		r := o.regs[i]
-		r.draining = r.drains
-		if !o.hub.HasWorker(r.conn.id) {
-			r.gone = true
-			o.lost++
-			o.regs = append(o.regs[:i], o.regs[i+1:]...)
-			i--
-		}
-	}
-	waiting := uint64(0)
-	for i := 0; i < len(o.open); i++ {
-		s := o.open[i]
-		if s.from != nil && !o.hub.HasRunner(s.from.id) {
-			o.dropRunner(s.from)
-			i = -1
-			waiting = 0
-			continue
-		}
-		if now >= s.deadline {
-			w.fail(s.job, "%s has not answered it by its deadline, %v ago", o.m.p.name, now-s.deadline)
-		}
-		if s.on != nil && s.on.gone {
-			s.on, s.waits = nil, o.rounds
-		}
-		if s.on == nil {
-			n := w.script.number(s.job.service)
-			waiting |= 1 << n
-			// With a worker that is lost comes back what could not be sent to it.
-			if s.order < o.given[n] && s.waits < o.rounds && o.lost == 0 {
-				w.fail(s.job, "%s gives out a younger one before it", o.m.p.name)
-			}
-		}
-	}
-	o.given, o.lost = [8]uint64{}, 0
-	o.rounds++
-	if waiting == 0 {
-		return
-	}
-	for _, r := range o.regs {
-		if !r.draining && len(r.held) < r.reg.Capacity && r.services&waiting != 0 {
-			o.idle(r)
-		}
-	}
-}
-
-// idle: a worker has room for a job that waits.
-func (o *observer) idle(r *registration) {
-	for _, s := range o.open {
-		if s.on == nil && r.services&o.w.script.bit(s.job.service) != 0 {
-			o.w.fail(s.job, "it waits at %s, although %s has room for it: %d of %d jobs", o.m.p.name,
-				r.conn.side[dealing].p.name, len(r.held), r.reg.Capacity)
-		}
-	}
 }

@@ -54,7 +54,12 @@ func (pl *place) happen(uint32) {
 		pl.w.ignored()
 		return
 	}
-	pl.starts++
+	if pl.starts++; pl.starts > 1 {
+		pl.w.saw(SightRestarted)
+	}
+	if pl.drift*1000 > 1<<driftBits || pl.drift*1000 < -1<<driftBits {
+		pl.w.saw(SightSkewed)
+	}
 	switch pl.kind {
 	case masterPlace, appPlace:
 		pl.p = pl.w.startMaster(pl)

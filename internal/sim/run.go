@@ -210,6 +210,9 @@ func (w *world) unsettled() string {
 			if w.anyMaster() && b.session.Target() != w.firstMaster() {
 				return pl.name() + " has no master, or not the first"
 			}
+			if l := b.stranger(); l != nil {
+				return fmt.Sprintf("%s is not registered at master%d", pl.name(), l.index)
+			}
 		case *master:
 			s := b.hub.Stats()
 			if s.Waiting+s.Running+s.Abandoned > 0 || s.Draining {

@@ -32,6 +32,7 @@ type runner struct {
 	busy    bool
 	calls   []*runnerCall // not answered
 	closed  bool
+	target  int // the master that jobs are sent to, -1 for none
 
 	batch struct {
 		link  *runnerLink
@@ -67,7 +68,7 @@ type runnerTask struct {
 }
 
 func (w *world) startRunner(pl *place) *process {
-	r := &runner{w: w, place: pl}
+	r := &runner{w: w, place: pl, target: -1}
 	r.p = w.start(pl.name(), pl.host, pl.drift, pl.lag, r)
 	sc := w.script
 	full := sc.HWM / 4
@@ -128,6 +129,11 @@ func (r *runner) round() time.Duration {
 			break
 		}
 	}
+	if t := r.session.Target(); t != r.target {
+		if r.target = t; t >= 0 {
+			r.w.saw(SightMoved)
+		}
+	}
 	r.check()
 	next, ok := r.session.NextDeadline()
 	if !ok {
@@ -171,6 +177,9 @@ func (r *runner) apply(t *runnerTask) {
 func (r *runner) close() {
 	r.tasks = append(r.tasks, runnerTask{close: true})
 	r.round()
+	if n := r.session.Unanswered(); n+len(r.calls)+len(r.tasks) > 0 {
+		r.w.fail(nil, "%s is closed, and has %d jobs, %d callers and %d tasks", r.p.name, n, len(r.calls), len(r.tasks))
+	}
 	r.p.exit(true)
 }
 

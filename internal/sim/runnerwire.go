@@ -84,11 +84,15 @@ func (r *runner) header(c *runnerCall) protocol.RunnerJob {
 	if s.told > max(c.job.deadline-r.p.now(), 0) {
 		r.w.fail(c.job, "a master is told %v, left are %v", s.told, c.job.deadline-r.p.now())
 	}
+	wait, left := c.WaitLeft(r.p.now()), c.job.deadline-r.p.now()
+	if most := c.job.wait; s.first && most >= 0 && (wait > most || wait < 0 && most < left) {
+		r.w.fail(c.job, "a master is told that it may wait %v, and it may wait %v", wait, most)
+	}
 	if r.w.trace != nil {
 		r.w.note(c.job, r.p.name, "sent to master%d with %v and %d retries left", r.batch.link.index, s.told, c.Retries)
 	}
 	return protocol.RunnerJob{
-		ID: c.ID(), TimeLeft: s.told, Wait: c.WaitLeft(r.p.now()), Retries: c.Retries,
+		ID: c.ID(), TimeLeft: s.told, Wait: wait, Retries: c.Retries,
 		Service: []byte(c.job.service), Headers: r.w.headers(s),
 	}
 }
@@ -148,4 +152,16 @@ func (r *runner) unsent(l *runnerLink) {
 	r.step(&session.RunnerEvent{Kind: session.RunnerUnsent, Master: l.index, Jobs: b.jobs})
 	clear(b.jobs)
 	b.jobs, b.count = b.jobs[:0], 0
+}
+
+// stranger returns a link to a master that is there and does not know the runner,
+// nil if there is none.
+func (r *runner) stranger() *runnerLink {
+	for _, l := range r.links {
+		pl := r.w.places[l.index]
+		if pl.alive() && (l.dealer.conn == nil || !pl.p.body.(*master).hub.HasRunner(l.dealer.conn.id)) {
+			return l
+		}
+	}
+	return nil
 }

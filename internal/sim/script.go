@@ -108,7 +108,7 @@ func Draw(seed uint64) *Script {
 	r := stream(seed, "script")
 	s := &Script{Seed: seed, Kind: pick(&r, Chaos, Chaos, Chaos, Chaos, Chaos, Chaos, Rolling, Calm)}
 	s.Duration = r.between(500*time.Millisecond, 4*time.Second)
-	s.Masters = pick(&r, 0, 1, 1, 2)
+	s.Masters = pick(&r, 0, 0, 1, 1, 1, 2, 2, 3)
 	s.Hosts = pick(&r, 1, 1, 2, 3)
 	s.Delay = pick[time.Duration](&r, 5, 20, 20, 100, 1000) * time.Microsecond
 	s.Lag = pick[time.Duration](&r, 2, 10, 10, 50, 300) * time.Microsecond
@@ -140,7 +140,7 @@ func Draw(seed uint64) *Script {
 	}
 	s.drawFaults(&r)
 	if s.Kind == Chaos && r.oneIn(5) { // a dead worker may stand in the way of its successor
-		s.Hub.MaxWorkers, s.Hub.MaxRunners = len(s.Workers)+1, len(s.Runners)+1
+		s.Hub.MaxWorkers, s.Hub.MaxRunners = len(s.Workers)+r.below(2), len(s.Runners)+r.below(2)
 	}
 	return s
 }
@@ -168,8 +168,11 @@ func (s *Script) drawServices(r *random) {
 		if r.oneIn(3) {
 			sv.Odd, sv.Long = 20+r.below(400), r.between(10*time.Millisecond, 400*time.Millisecond)
 		}
-		if s.Kind == Chaos && r.oneIn(6) {
+		switch {
+		case s.Kind == Chaos && r.oneIn(6):
 			sv.Odd, sv.Long = 100+r.below(400), time.Hour // it hangs
+		case s.Kind != Chaos && r.oneIn(3):
+			sv.Odd, sv.Long = 100+r.below(400), r.between(time.Second, 3*time.Second) // it must not pass for hung, nor for silent
 		}
 		s.Services = append(s.Services, sv)
 	}
@@ -236,7 +239,7 @@ func (s *Script) drawFaults(r *random) {
 			At: at, Place: r.below(n), Other: r.below(s.Hosts),
 			For: pick[time.Duration](r, 2, 20, 100, 500, 1500) * time.Millisecond,
 			Kind: pick(r, FaultKill, FaultKill, FaultPause, FaultPause, FaultPause, FaultCut, FaultCut,
-				FaultPartition, FaultBoth, FaultSlow, FaultDrain, FaultLeave),
+				FaultPartition, FaultBoth, FaultSlow, FaultDrain, FaultLeave, FaultRepeat, FaultRepeat, FaultFreeze),
 		}
 		if f.Place >= masters && f.Place < first || f.Place < masters && r.oneIn(3) {
 			f.Place = first + r.below(len(s.Workers)) // rather a worker

@@ -4,6 +4,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,14 +13,14 @@ import (
 const shrinkRuns = 400
 
 // Shrink leaves out as much of a failing seed's script as it can, as long as it
-// still fails, in whatever way.
+// still fails in the same way.
 func Shrink(f *Failure) *Failure {
 	best, runs := f, 0
 	try := func(c Cuts) bool {
 		if runs++; runs > shrinkRuns {
 			return false
 		}
-		if res := play(f.Seed, Options{Cuts: c, sabotage: f.options.sabotage}); res.Failure != nil {
+		if res := play(f.Seed, Options{Cuts: c, sabotage: f.options.sabotage}); res.Failure != nil && res.Failure.gist() == f.gist() {
 			best = res.Failure
 			return true
 		}
@@ -46,6 +47,18 @@ func Shrink(f *Failure) *Failure {
 		return f
 	}
 	return res.Failure
+}
+
+// gist is what is the same for two failures of one kind: the words of the first
+// line that have no digits.
+func (f *Failure) gist() string {
+	line, _, _ := strings.Cut(f.Text, "\n")
+	if _, text, ok := strings.Cut(line, "): "); ok { // what it says of a job
+		line = text
+	}
+	words := strings.Fields(line)
+	words = slices.DeleteFunc(words, func(word string) bool { return strings.ContainsAny(word, "0123456789") })
+	return strings.Join(words, " ")
 }
 
 // parts are what can be left out and is not yet.
@@ -95,22 +108,4 @@ func (s *Script) Describe() string {
 		fmt.Fprintf(&b, "  fault%d: %v\n", i, &s.Faults[i])
 	}
 	return b.String()
-}
-
-// OutcomeList tells how many jobs ended how.
-func (s *Stats) OutcomeList() string {
-	var parts []string
-	for o, n := range s.Outcomes {
-		parts = append(parts, fmt.Sprintf("%s %d", outcomeName(o), n))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// FaultList tells how many faults there were of each kind.
-func (s *Stats) FaultList() string {
-	var parts []string
-	for k, n := range s.Faults {
-		parts = append(parts, fmt.Sprintf("%v %d", FaultKind(k), n))
-	}
-	return strings.Join(parts, ", ")
 }

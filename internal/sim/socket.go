@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/powerhose/powerhose/internal/zmqnet"
+	"github.com/powerhose/powerhose/protocol"
 )
 
 // dealer is a DEALER with IMMEDIATE set, which libzmq connects again and again.
@@ -21,7 +22,10 @@ type dealer struct {
 	pause    time.Duration // before the next attempt
 	due      time.Duration // of the next attempt
 	made     int           // connections so far
+	latest   []message     // sent over this connection after REGISTER
+	again    []message     // to be repeated over the next one
 	closed   bool
+	news     func(bool) // see router
 }
 
 // The first pause before a DEALER connects again, to which up to as much is
@@ -76,7 +80,18 @@ func (d *dealer) happen(uint32) {
 	d.pause = reconnectFirst
 	w.note(nil, d.p.name, "connected to %s", r.p.name)
 	d.conn = newConn(w, d, r)
+	if d.made > 1 {
+		w.saw(SightReconnected)
+	}
+	if r.has(d) {
+		w.saw(SightTwice)
+	}
 	r.attach(d.conn)
+	for _, m := range d.again {
+		w.saw(SightRepeated)
+		d.conn.side[dealing].out.put(m.first, m.more, m.two)
+	}
+	d.again = nil
 }
 
 // lost: the connection ended, and what was not read is gone with it.
@@ -84,7 +99,7 @@ func (d *dealer) lost(c *conn) {
 	if d.conn != c {
 		return
 	}
-	d.conn = nil
+	d.conn, d.latest = nil, d.latest[:0]
 	d.p.w.note(nil, d.p.name, "connection to %s ended", c.side[routing].p.name)
 	d.retry(d.pause + d.p.rng.between(0, d.pause))
 	d.pause = min(2*d.pause, reconnectMost)
@@ -116,7 +131,41 @@ func (d *dealer) send(first, more []byte, two bool) error {
 	if d.conn == nil || !d.conn.side[dealing].out.put(first, more, two) {
 		return zmqnet.ErrAgain
 	}
+	d.remember()
+	if d.news != nil && d.p.rng.oneIn(4) {
+		d.news(false)
+	}
 	return nil
+}
+
+// mostRepeated is how many messages FaultRepeat repeats at most.
+const mostRepeated = 4
+
+// remember keeps the message that was sent last, unless it is what a connection
+// begins with: jobs without a registration are nothing to a master, and with one
+// they are jobs.
+func (d *dealer) remember() {
+	flight := &d.conn.side[dealing].out.flight
+	m := flight.items[len(flight.items)-1]
+	if head, _, err := protocol.ParseHeader(m.first); err != nil || head.Command == protocol.CommandRegister {
+		d.latest = d.latest[:0]
+		return
+	}
+	if len(d.latest) == mostRepeated {
+		d.latest = append(d.latest[:0], d.latest[1:]...)
+	}
+	d.latest = append(d.latest, m)
+}
+
+// repeat ends the connection, and has the next one begin with what was sent last.
+func (d *dealer) repeat() {
+	if d.conn == nil {
+		return
+	}
+	if n := len(d.latest); n > 0 {
+		d.again = slices.Clone(d.latest[d.p.rng.below(n):])
+	}
+	d.conn.close(d.p.rng.below(2), false)
 }
 
 func (d *dealer) Send1(a []byte) error                 { return d.send(a, nil, false) }
@@ -151,6 +200,10 @@ type router struct {
 	closed   bool
 	identify func(c *conn) zmqnet.PeerCred
 
+	// news, if set, is called with true when the socket has news, and with false
+	// when a send has swallowed the signal that said so.
+	news func(bool)
+
 	// read and sent, if set, see what the owner receives and sends.
 	read func(c *conn, first, more []byte)
 	sent func(c *conn, first, more []byte)
@@ -178,9 +231,22 @@ func (r *router) nextID() string {
 	return string(id[:])
 }
 
+// has tells whether a DEALER has a connection here that did not end yet.
+func (r *router) has(d *dealer) bool {
+	for _, c := range r.conns {
+		if c.side[dealing].d == d && c != d.conn {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *router) attach(c *conn) {
 	r.conns[c.id] = c
 	r.probes = append(r.probes, c)
+	if r.news != nil {
+		r.news(true)
+	}
 	r.p.kick()
 }
 
@@ -212,6 +278,9 @@ func (r *router) Recv(m *zmqnet.Message, identify func(string) bool) error {
 		i = r.p.rng.below(n)
 	}
 	c := r.ready[i]
+	if n > 1 && r.overtakes(c) {
+		r.p.w.saw(SightOvertaken)
+	}
 	unread := &c.side[routing].in.unread
 	m.ID, m.Peer = c.id, zmqnet.PeerCred{}
 	if identify != nil && identify(c.id) && r.identify != nil {
@@ -227,6 +296,16 @@ func (r *router) Recv(m *zmqnet.Message, identify func(string) bool) error {
 		r.read(c, m.Frames[0], second(m.Frames))
 	}
 	return nil
+}
+
+// overtakes tells whether what is first on c arrived later than on another one.
+func (r *router) overtakes(c *conn) bool {
+	for _, x := range r.ready {
+		if x.side[routing].in.unread.first().at < c.side[routing].in.unread.first().at {
+			return true
+		}
+	}
+	return false
 }
 
 func second(frames [][]byte) []byte {
@@ -249,6 +328,9 @@ func (r *router) send(id string, first, more []byte, two bool) error {
 	}
 	if r.sent != nil {
 		r.sent(c, first, more)
+	}
+	if r.news != nil && r.p.rng.oneIn(4) {
+		r.news(false)
 	}
 	return nil
 }

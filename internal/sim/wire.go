@@ -43,10 +43,12 @@ func (f *fifo) pop() message {
 	return m
 }
 
-// cut drops all but the first n.
-func (f *fifo) cut(n int) {
+// cut drops all but the first n, and returns how many those were.
+func (f *fifo) cut(n int) (dropped uint64) {
+	dropped = uint64(f.len() - n)
 	clear(f.items[f.head+n:])
 	f.items = f.items[:f.head+n]
+	return dropped
 }
 
 // conn is a connection between a DEALER and a ROUTER.
@@ -128,10 +130,12 @@ func (q *pipe) put(first, more []byte, two bool) bool {
 	c := q.from.c
 	n := q.flight.len() + q.unread.len()
 	if q.full && n > q.hwm/2 {
+		c.w.saw(SightFull)
 		return false
 	}
 	q.full = n >= q.hwm
 	if q.full {
+		c.w.saw(SightFull)
 		return false
 	}
 	at := c.w.now + q.from.p.spent + c.delay + c.rng.about(c.delay/2)
@@ -204,6 +208,7 @@ func (q *pipe) arrive() {
 		m := q.flight.pop()
 		q.left--
 		w.sum(m.first)
+		w.saw(SightMessage)
 		q.unread.push(m)
 	}
 	if q.unread.len() == had {
@@ -212,7 +217,18 @@ func (q *pipe) arrive() {
 	if r := q.to.r; r != nil && had == 0 {
 		r.ready = append(r.ready, q.to.c)
 	}
+	q.to.signal()
 	q.to.p.kick()
+}
+
+// signal tells the owner of the socket that it has news.
+func (s *side) signal() {
+	switch {
+	case s.r != nil && s.r.news != nil:
+		s.r.news(true)
+	case s.d != nil && s.d.news != nil:
+		s.d.news(true)
+	}
 }
 
 // stick: the sender stands still.
@@ -244,22 +260,24 @@ func (c *conn) close(index int, delivers bool) {
 		return
 	}
 	s.open = false
+	lost := uint64(0)
 	switch out := s.out; {
 	case out.stuck:
-		out.flight.cut(min(out.left, out.flight.len()))
+		lost = out.flight.cut(min(out.left, out.flight.len()))
 	case !delivers:
-		out.flight.cut(c.rng.below(out.flight.len() + 1))
+		lost = out.flight.cut(c.rng.below(out.flight.len() + 1))
 	}
 	s.out.stuck, s.out.eof = false, true
 	s.out.schedule()
-	s.in.flight.cut(0)
+	lost += s.in.flight.cut(0)
 	s.p.forgetConn(c)
 	if s.d != nil {
-		s.in.unread.cut(0)
+		lost += s.in.unread.cut(0)
 		s.d.lost(c)
 	} else {
 		s.r.lost(c)
 	}
+	c.w.sawMany(SightLost, lost)
 	if !c.side[1-index].open {
 		c.gone = true
 		c.w.net.forget(c)
@@ -285,6 +303,7 @@ func (s *side) happen(what uint32) {
 	if s.p.paused {
 		return // it looks again when it goes on
 	}
+	s.c.w.saw(SightSilent)
 	s.c.w.note(nil, s.p.name, "libzmq: no sign of life of %s", s.c.side[1-s.index].p.name)
 	s.c.close(s.index, false)
 }

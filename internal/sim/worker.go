@@ -110,6 +110,9 @@ func (k *worker) round() time.Duration {
 	for k.work() && !k.over {
 	}
 	if k.over {
+		if n := k.session.Waiting() + k.session.Running(); n > 0 && k.reason == session.WorkerDrained {
+			k.w.fail(nil, "%s is drained, and has %d jobs", k.p.name, n)
+		}
 		k.p.exit(k.reason == session.WorkerDrained || k.reason == session.WorkerDrainTimeout)
 		return never
 	}
@@ -167,6 +170,7 @@ func (k *worker) read(s interface {
 		if s.Recv(&k.msg, nil) != nil {
 			return false
 		}
+		k.noteDeadlines()
 		k.step(session.WorkerEvent{Kind: session.WorkerReceived, Frames: k.msg.Frames, Peer: k.msg.ID})
 		if k.over || (s == k.own && !k.registered) {
 			return false
@@ -249,6 +253,7 @@ func (k *worker) start(a *session.WorkerAction) {
 	s := k.w.submissionOf(a.Job.Headers)
 	s.claimed = true // or it will not start
 	if !k.claim(a.Job.Number) {
+		k.w.saw(SightFenced)
 		k.w.note(s.job, k.p.name, "fenced")
 		k.step(session.WorkerEvent{Kind: session.WorkerFenced, Slot: a.Slot})
 		return
@@ -256,8 +261,8 @@ func (k *worker) start(a *session.WorkerAction) {
 	switch {
 	case k.slots[a.Slot] != nil:
 		k.w.fail(s.job, "%s starts it in a slot that is taken", k.p.name)
-	case a.Job.Deadline <= k.p.now():
-		k.w.fail(s.job, "%s starts it %v after its deadline", k.p.name, k.p.now()-a.Job.Deadline)
+	case s.startBy <= k.p.now():
+		k.w.fail(s.job, "%s starts it %v after its deadline", k.p.name, k.p.now()-s.startBy)
 	case k.w.jobOf(a.Job.Payload) != s.job || string(a.Job.Service) != s.job.service:
 		k.w.fail(s.job, "%s gets another payload or service", k.p.name)
 	}
@@ -365,6 +370,14 @@ func (k *worker) dropLedger() {
 func (k *worker) up(m *protocol.Welcome) {
 	k.w.note(nil, k.p.name, "registered, prefetch %d, batch %d, ledger %v", m.Prefetch, m.Batch, m.Ledger)
 	k.registered, k.batch = true, m.Batch
+	switch k.w.saw(SightRegistered); {
+	case k.spec.Listen:
+		k.w.saw(SightOwnSocket)
+	case m.Ledger:
+		k.w.saw(SightLedger)
+	case k.ledger != nil:
+		k.w.saw(SightBadLedger)
+	}
 	switch {
 	case k.ledger == nil:
 	case m.Ledger:

@@ -40,6 +40,8 @@ type Stats struct {
 	Outcomes [outcomes]uint64
 	// Faults counts what went wrong on purpose, by kind.
 	Faults [faultKinds]uint64
+	// Sights counts what happened, by kind.
+	Sights [sights]uint64
 	// Time is how long the simulated systems lived.
 	Time time.Duration
 }
@@ -55,6 +57,9 @@ func (s *Stats) Add(t *Stats) {
 	}
 	for i := range s.Faults {
 		s.Faults[i] += t.Faults[i]
+	}
+	for i := range s.Sights {
+		s.Sights[i] += t.Sights[i]
 	}
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command powerhose-sim plays seeds of the simulation until one fails, the time
-// is up, or somebody stops it; see docs/simulation.md.
+// Command powerhose-sim plays seeds of the simulation until one fails, enough
+// are done, the time is up, or somebody stops it; see docs/simulation.md. Its
+// exit code is 1 if a seed failed.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -20,17 +22,21 @@ import (
 
 func main() {
 	var (
-		first   = flag.Uint64("from", 1, "the first seed")
-		seeds   = flag.Uint64("seeds", 0, "how many `seeds`; 0: until the time is up")
+		p       player
 		limit   = flag.Duration("time", 0, "stop after this `duration`; 0: when the seeds are done")
 		seed    = flag.Uint64("seed", 0, "play only this `seed`")
 		trace   = flag.Bool("trace", false, "with -seed: print everything that happens")
 		job     = flag.Int64("job", -1, "with -trace: only what is about the job of this `number`")
 		without = flag.String("without", "", "with -seed: leave out these places and faults, as in `worker1,fault7`")
 		until   = flag.Duration("until", 0, "with -seed: end work and faults at this `moment`")
-		shrink  = flag.Bool("shrink", true, "make the script of a seed that fails smaller")
-		going   = flag.Bool("k", false, "go on after a failure")
 	)
+	flag.Uint64Var(&p.first, "from", 0, "the first seed; 0: a random one")
+	flag.Uint64Var(&p.seeds, "seeds", 0, "how many `seeds`; 0: until the time is up")
+	flag.Uint64Var(&p.events, "events", 0, "stop after so many `events`; 0: when the seeds are done")
+	flag.IntVar(&p.parallel, "parallel", runtime.GOMAXPROCS(0), "how many seeds at a `time`")
+	flag.DurationVar(&p.patience, "hang", 2*time.Minute, "a seed that takes so much of the processor's `time` hangs")
+	flag.BoolVar(&p.shrink, "shrink", true, "make the script of a seed that fails smaller")
+	flag.BoolVar(&p.going, "k", false, "go on after a failure")
 	flag.Parse()
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -42,12 +48,15 @@ func main() {
 		}
 		os.Exit(one(*seed, cuts, *trace, *job))
 	}
+	if p.first == 0 {
+		p.first = uint64(time.Now().UnixNano())%1_000_000_000_000 + 1
+	}
 	if *limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, *limit)
 		defer cancel()
 	}
-	os.Exit(many(ctx, *first, *seeds, *shrink, *going))
+	os.Exit(p.play(ctx))
 }
 
 // one plays one seed.
@@ -68,58 +77,6 @@ func one(seed uint64, cuts sim.Cuts, trace bool, job int64) int {
 	}
 	fmt.Fprintf(os.Stdout, "seed %d: no failure; %d events, %d jobs, %d faults, digest %08x, %.1f s\n",
 		seed, res.Events, res.Jobs, res.Faulted(), res.Digest, time.Since(start).Seconds())
+	summary(&res.Stats)
 	return 0
-}
-
-// many plays seed after seed.
-func many(ctx context.Context, first, seeds uint64, shrink, going bool) int {
-	var total sim.Stats
-	start := time.Now()
-	said := start
-	failed := 0
-	for seed := first; ctx.Err() == nil && (seeds == 0 || seed < first+seeds); seed++ {
-		res := sim.Run(seed, sim.Options{})
-		total.Add(&res.Stats)
-		if res.Failure != nil {
-			failed++
-			f := res.Failure
-			if shrink {
-				fmt.Fprintf(os.Stdout, "seed %d fails (%s): shrinking\n", seed, f.Text)
-				f = sim.Shrink(f)
-			}
-			show(f)
-			if !going {
-				break
-			}
-		}
-		if now := time.Now(); now.Sub(said) >= 10*time.Second {
-			said = now
-			progress(&total, start, failed)
-		}
-	}
-	progress(&total, start, failed)
-	summary(&total)
-	if failed > 0 {
-		return 1
-	}
-	return 0
-}
-
-func progress(s *sim.Stats, start time.Time, failed int) {
-	took := time.Since(start).Seconds()
-	fmt.Fprintf(os.Stdout, "%7.0f s: %d seeds, %.1f million events, %.2f million events/s, %d jobs, %d faults, %.1f h simulated, %d failures\n",
-		took, s.Seeds, float64(s.Events)/1e6, float64(s.Events)/1e6/took, s.Jobs, s.Faulted(), s.Time.Hours(), failed)
-}
-
-func summary(s *sim.Stats) {
-	fmt.Fprintln(os.Stdout, "outcomes:", s.OutcomeList())
-	fmt.Fprintln(os.Stdout, "faults:", s.FaultList())
-}
-
-func show(f *sim.Failure) {
-	fmt.Fprintf(os.Stdout, "\nFAILED %v\n", f)
-	for _, line := range f.Trace {
-		fmt.Fprintln(os.Stdout, line)
-	}
-	fmt.Fprintf(os.Stdout, "again: go run ./internal/sim/powerhose-sim -seed %d%v -trace\n\n", f.Seed, f.Cuts)
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// packages have the tests that may find what the simulation does not.
+var packages = []string{"internal/dispatch", "internal/session", "internal/hub"}
+
+// How long the steps may take on a slow machine.
+const (
+	mostBuild = 5 * time.Minute
+	mostTests = 90 * time.Second
+	mostSeed  = 20 * time.Second
+)
+
+// quickLink leaves out what only a debugger reads.
+const quickLink = "-ldflags=-s -w"
+
+// bench is where mutants are tried.
+type bench struct {
+	root, dir string
+	seeds     int
+	limit     time.Duration
+	both      bool
+}
+
+// try tells who finds a mutant.
+func (b *bench) try(ctx context.Context, i int, m mutant) (v verdict) {
+	dir := filepath.Join(b.dir, strconv.Itoa(i))
+	defer os.RemoveAll(dir)
+	overlay, err := b.overlay(dir, m)
+	if err != nil {
+		return verdict{err: err}
+	}
+	if v.simulation, v.err = b.simulate(ctx, dir, overlay); v.err != nil || v.simulation != "" && !b.both {
+		return v
+	}
+	first := slices.Index(packages, m.pkg)
+	for i := range packages {
+		pkg := packages[(max(first, 0)+i)%len(packages)]
+		if v.tests, v.err = b.test(ctx, dir, overlay, pkg); v.err != nil || v.tests != "" {
+			return v
+		}
+	}
+	return v
+}
+
+// overlay writes the file as the mutant has it, and tells the compiler of it.
+func (b *bench) overlay(dir string, m mutant) (string, error) {
+	path, text, err := m.apply(b.root)
+	if err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	changed := filepath.Join(dir, "mutant.go")
+	if err := os.WriteFile(changed, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, replace, 0o600)
+}
+
+// simulate tells how the simulation finds the mutant; "" if it does not.
+func (b *bench) simulate(ctx context.Context, dir, overlay string) (string, error) {
+	sim := filepath.Join(dir, "sim")
+	if err := b.build(ctx, "build", "-buildvcs=false", quickLink, "-overlay", overlay, "-o", sim, "./internal/sim/powerhose-sim"); err != nil {
+		return "", err
+	}
+	out, err := command(ctx, b.limit+2*mostSeed, b.root, sim, "-from", "1", "-seeds", strconv.Itoa(b.seeds), "-parallel", "1",
+		"-time", b.limit.String(), "-hang", mostSeed.String(), "-shrink=false")
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return "simulation: it does not end", nil
+	}
+	return "simulation, " + complaint(out), nil
+}
+
+// test tells which test of a package finds the mutant; "" if none does. It runs
+// in a folder where it may leave what it likes.
+func (b *bench) test(ctx context.Context, dir, overlay, pkg string) (string, error) {
+	test := filepath.Join(dir, "test")
+	if err := b.build(ctx, "test", "-c", quickLink, "-overlay", overlay, "-o", test, "./"+pkg); err != nil {
+		return "", err
+	}
+	at := filepath.Join(dir, filepath.Base(pkg))
+	data := filepath.Join(b.root, pkg, "testdata")
+	if _, err := os.Stat(data); err == nil {
+		if err := os.CopyFS(filepath.Join(at, "testdata"), os.DirFS(data)); err != nil {
+			return "", err
+		}
+	} else if err := os.MkdirAll(at, 0o700); err != nil {
+		return "", err
+	}
+	out, err := command(ctx, 2*mostTests, at, test, "-test.timeout", mostTests.String(), "-test.failfast")
+	if err == nil {
+		return "", nil
+	}
+	how := lastLine(out)
+	if m := failedTest.FindSubmatch(out); m != nil {
+		how = string(m[1])
+	} else if m := panics.Find(out); m != nil {
+		how = string(m)
+	}
+	return fmt.Sprintf("test: %s, %s", strings.TrimPrefix(pkg, "internal/"), how), nil
+}
+
+func lastLine(out []byte) string {
+	out = bytes.TrimSpace(out)
+	return string(out[bytes.LastIndexByte(out, '\n')+1:])
+}
+
+var (
+	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (Test\w+)`)
+	panics     = regexp.MustCompile(`(?m)^panic: .*$`)
+)
+
+// build runs the go command. A mutant that does not compile is none.
+func (b *bench) build(ctx context.Context, args ...string) error {
+	if out, err := command(ctx, mostBuild, b.root, "go", args...); err != nil {
+		return fmt.Errorf("it does not compile: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func command(ctx context.Context, limit time.Duration, dir, name string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return out, ctx.Err()
+	}
+	return out, err
+}
+
+var (
+	failed = regexp.MustCompile(`(?m)^FAILED (seed \d+).*?: (.*)$`)
+	events = regexp.MustCompile(`(?m)^that was after \d+ seeds and (\d+) events`)
+)
+
+// complaint is what the simulation says of a mutant.
+func complaint(out []byte) string {
+	m := failed.FindSubmatch(out)
+	if m == nil {
+		return "it crashes: " + string(out[:min(len(out), 200)])
+	}
+	text := string(bytes.TrimSpace(m[2]))
+	if len(text) > 110 {
+		text = text[:110] + "…"
+	}
+	if n := events.FindSubmatch(out); n != nil {
+		return fmt.Sprintf("%s after %s events: %s", m[1], n[1], text)
+	}
+	return fmt.Sprintf("%s: %s", m[1], text)
+}
