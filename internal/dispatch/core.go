@@ -283,8 +283,14 @@ func (c *Core) refill(services []*service) {
 // it is too late for that.
 func (c *Core) assign(j *job, w *worker) {
 	s := j.service
-	if c.now >= j.deadline || (c.now.Add(c.leastTime(s)) > j.deadline && !j.probe) {
+	if c.now >= j.deadline {
 		c.reply(j, OutcomeTimedOutWaiting)
+		c.finish(j)
+		return
+	}
+	if late := c.now.Add(c.leastTime(s)).Sub(j.deadline); late > 0 && !j.probe {
+		// Not timed out: its caller has time left, to try elsewhere.
+		c.replyWith(j, OutcomeBusy, hint(late), nil)
 		c.finish(j)
 		return
 	}

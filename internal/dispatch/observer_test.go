@@ -327,9 +327,9 @@ func (o *observer) reply(ev Event, earlier []Action, a Action) {
 		nobody := !o.anyReady(s.ev.Service, func(*seenWorker) bool { return true })
 		ok = s.on == nil && (nobody || (ev.Kind == EventReturned && s.returns >= maxReturns))
 	case OutcomeBusy:
-		ok = isNew && known && o.drainBy == Never && s.attempt == 0
+		ok = known && s.on == nil && o.now < s.ev.Deadline && (!isNew || (o.drainBy == Never && s.attempt == 0))
 	case OutcomeTimedOutWaiting:
-		ok = s.on == nil
+		ok = s.on == nil && o.now >= s.startBy()
 	case OutcomeTimedOutRunning:
 		ok = s.on != nil && ev.Kind == EventTick && o.now >= s.ev.Deadline
 	case OutcomeWorkerLost:

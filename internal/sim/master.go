@@ -26,7 +26,8 @@ type master struct {
 	back  *router
 	seen  *observer
 
-	calls []*embeddedCall // not answered
+	calls  []*embeddedCall // not answered
+	looked time.Duration   // when it looked at its clock first in this round: what it says now it decided later, and never earlier
 }
 
 // embeddedCall is a job of a caller in the master's process.
@@ -74,6 +75,9 @@ func (w *world) startMaster(pl *place) *process {
 // received count from there.
 func (m *master) look() dispatch.Time {
 	now := m.p.look()
+	if m.looked == never {
+		m.looked = now
+	}
 	for _, s := range m.seen.fresh {
 		if s.from != nil {
 			s.deadline = now + s.left
@@ -177,6 +181,7 @@ func (m *master) leavesNothing() {
 }
 
 func (m *master) round() time.Duration {
+	m.looked = never
 	for n := 0; m.hub.Turn(); n++ {
 		if n > 10_000 {
 			m.w.fail(nil, "%s has no end of turns", m.p.name)

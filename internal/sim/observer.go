@@ -153,8 +153,8 @@ func (o *observer) verdict(s *submission, outcome protocol.Outcome) {
 			w.fail(s.job, "%s hands on a result that came after the deadline", m)
 		}
 	case protocol.OutcomeBusy:
-		if s.taken != o.rounds {
-			w.fail(s.job, "%s lets it wait and then says busy", m)
+		if s.taken != o.rounds && o.m.looked >= s.deadline {
+			w.fail(s.job, "%s lets it wait until its deadline and then says busy", m)
 		}
 	case protocol.OutcomeNoWorker:
 		for _, r := range o.regs {

@@ -72,3 +72,10 @@ func TestComplaint(t *testing.T) {
 	require.Equal(t, "seed 9: it hangs", complaint([]byte("FAILED seed 9: it hangs\n")))
 	require.Contains(t, complaint([]byte("panic")), "it crashes")
 }
+
+func TestTableHasNoSeeds(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "simulation: a master gives it to a worker that has … jobs, … ago",
+		lasting(`simulation, seed 7 after 12 events: job 3 (service "a", 0 retries): master0 gives it to a worker that has 1 jobs, 1.5ms ago`))
+	require.Equal(t, "test: hub, TestX", lasting("test: hub, TestX"))
+}

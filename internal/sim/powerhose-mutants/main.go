@@ -26,14 +26,16 @@ func main() {
 		b        bench
 		only     = flag.String("only", "", "only those whose names have this `text` in them")
 		some     = flag.Int("some", 0, "only so many, from all over the list; 0: all")
+		table    = flag.Bool("table", false, "print the table of docs/simulation.md, without seeds and numbers")
 		parallel = flag.Int("parallel", runtime.GOMAXPROCS(0), "how many at a `time`")
 	)
 	flag.IntVar(&b.seeds, "seeds", 400, "how many `seeds` the simulation may take to find one")
 	flag.DurationVar(&b.limit, "time", 2*time.Minute, "how long the simulation may take, however few seeds that are")
+	flag.BoolVar(&b.quick, "quick", false, "begin with the tests of the package, which take less time than the simulation")
 	flag.BoolVar(&b.both, "tests", false, "run the tests also for those that the simulation finds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, &b, *only, *some, *parallel)
+	err := run(ctx, &b, choice{*only, *some}, *parallel, *table)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "powerhose-mutants:", err)
@@ -42,7 +44,7 @@ func main() {
 }
 
 // run tries mutants and prints the verdicts in the order of the list.
-func run(ctx context.Context, b *bench, only string, some, parallel int) error {
+func run(ctx context.Context, b *bench, which choice, parallel int, table bool) error {
 	mutants, err := parse(list)
 	if err != nil {
 		return err
@@ -56,7 +58,12 @@ func run(ctx context.Context, b *bench, only string, some, parallel int) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	mutants = choose(mutants, only, some)
+	mutants = choose(mutants, which.only, which.some)
+	format := "%3d  %-17s  %-68s  %s\n"
+	if table {
+		fmt.Fprint(os.Stdout, "| | package | bug | found by |\n|---|---|---|---|\n")
+		format = "| %d | %s | %s | %s |\n"
+	}
 	start := time.Now()
 	var count counts
 	for i, by := range b.tryAll(ctx, mutants, parallel) {
@@ -65,7 +72,11 @@ func run(ctx context.Context, b *bench, only string, some, parallel int) error {
 			return ctx.Err()
 		}
 		count.add(v)
-		fmt.Fprintf(os.Stdout, "%3d  %-17s  %-68s  %s\n", i+1, strings.TrimPrefix(mutants[i].pkg, "internal/"), mutants[i].name, v)
+		text := v.String()
+		if table {
+			text = lasting(text)
+		}
+		fmt.Fprintf(os.Stdout, format, i+1, strings.TrimPrefix(mutants[i].pkg, "internal/"), mutants[i].name, text)
 	}
 	fmt.Fprintf(os.Stdout, "%d bugs in %.0f s: %d found by the simulation, %d by tests, %d not found, %d could not be tried\n",
 		len(mutants), time.Since(start).Seconds(), count.simulation, count.tests, count.survived, count.broken)
@@ -73,6 +84,12 @@ func run(ctx context.Context, b *bench, only string, some, parallel int) error {
 		return fmt.Errorf("%d were not found, %d could not be tried", count.survived, count.broken)
 	}
 	return nil
+}
+
+// choice says which mutants: those whose names have the text, and of them so many.
+type choice struct {
+	only string
+	some int
 }
 
 // choose returns those whose names have the text, and of them so many.
