@@ -72,7 +72,7 @@ func (b *jobBatch) send() { b.rig.sayJob(b.frame) }
 func (r *rig) allDone(jobs []*job) string {
 	batched := 0
 	for _, j := range jobs {
-		if r.done(j, r.cfg.Timeout).records > 0 {
+		if r.done(j, r.timeout()).records > 0 {
 			batched++
 		}
 	}
@@ -93,7 +93,7 @@ func (r *rig) checkBadRecord() string {
 	b.add("after")
 	b.send()
 	malformed.past, b.jobs[1].past = true, true
-	r.done(b.jobs[0], r.cfg.Timeout)
+	r.done(b.jobs[0], r.timeout())
 	r.settle()
 	for _, j := range []*job{malformed, b.jobs[1]} {
 		if j.answer != nil {

@@ -67,14 +67,20 @@ func (r *rig) setUp(f func()) {
 	f()
 }
 
-// check makes one check. One that fails is tried again with a fresh process: on a
-// busy machine anybody may be late for once, the kit included.
+// slack is by what all times are multiplied at the second try.
+const slack = 4
+
+// check makes one check. One that fails is tried again with a fresh process and
+// with more time for everything: on a busy machine anybody may be late, the kit
+// included.
 func (r *rig) check(c check) Finding {
 	f := r.try(c)
 	if f.Verdict != Broken || c.once || r.ctx.Err() != nil {
 		return f
 	}
+	r.slack = slack
 	again := r.try(c)
+	r.slack = 1
 	if again.Verdict == Holds {
 		again.Evidence += " (at the second try; at the first: " + f.Evidence + ")"
 		return again
@@ -178,10 +184,21 @@ func (r *rig) underWay() {
 	if r.traits.responsive { // so it answers PING
 		before := r.count(is(protocol.CommandPong))
 		r.sayPing()
-		r.wait(r.cfg.Timeout, func() bool { return r.count(is(protocol.CommandPong)) > before })
+		r.wait(r.timeout(), func() bool { return r.count(is(protocol.CommandPong)) > before })
 	}
-	r.pause(startTime)
+	r.pause(r.long(startTime))
 }
+
+// long is d, or more at the second try.
+func (r *rig) long(d time.Duration) time.Duration { return d * r.slack }
+
+// timeout is how long the worker may take for what it must do at once. It is never
+// so long that the worker does the same for another reason, such as silence.
+func (r *rig) timeout() time.Duration {
+	return max(r.cfg.Timeout, min(r.long(r.cfg.Timeout), longestTimeout))
+}
+
+const longestTimeout = 10 * time.Second
 
 // startTime is within which a job starts that may start.
 const startTime = 100 * time.Millisecond
@@ -210,7 +227,7 @@ func (r *rig) fails(limit time.Duration) string {
 
 // leaves waits for the end of the process, which must be a happy one.
 func (r *rig) leaves() {
-	if code := r.exits(r.cfg.Timeout); code != 0 {
+	if code := r.exits(r.timeout()); code != 0 {
 		r.broken("expected exit status 0, got %d: %s", code, r.prog.how())
 	}
 }

@@ -55,6 +55,10 @@ type Config struct {
 	// that does not even register is. Defaults to all.
 	Only []Rule
 
+	// Listen has every check made of a worker with a socket of its own, and not
+	// only those that are about one. Defaults to false.
+	Listen bool
+
 	// Timeout is how long the worker may take for what it must do at once; it
 	// may take five times that, and at least ten seconds, to start. Defaults to
 	// DefaultTimeout.

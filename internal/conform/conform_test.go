@@ -90,6 +90,18 @@ func TestARightWorkerHoldsInAll(t *testing.T) {
 	}
 }
 
+// A worker with a socket of its own does nothing else differently.
+func TestARightWorkerThatListensHoldsInAll(t *testing.T) {
+	t.Parallel()
+	cfg := mutantConfig(t, "none")
+	cfg.Timeout = 10 * time.Second
+	cfg.Listen = true
+	report, err := Run(t.Context(), cfg)
+	require.NoError(t, err)
+	require.Empty(t, broken(t, report))
+	require.Greater(t, report.Count(Holds), 90, "all but those about ledgers")
+}
+
 func TestOnlySomeRules(t *testing.T) {
 	t.Parallel()
 	cfg := mutantConfig(t, "none")
@@ -136,7 +148,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 
 // atOnce is how many kits run beside each other: they wait most of the time, so
 // the number of processors says nothing.
-const atOnce = 10
+const atOnce = 16
 
 // Each mutant is found out, by the rules that it breaks and by no other. Of the
 // costly checks only those of its rules are made.

@@ -124,9 +124,9 @@ func learning(t *traits) group {
 
 // learn tries what a running job keeps the worker from.
 func (r *rig) learn(t *traits) {
-	t.pings = r.wait(beat/2+r.cfg.Timeout, func() bool { return r.find(is(protocol.CommandPing)) != nil })
+	t.pings = r.wait(beat/2+r.timeout(), func() bool { return r.find(is(protocol.CommandPing)) != nil })
 	r.sayPing()
-	t.pongs = r.wait(r.cfg.Timeout, func() bool { return r.find(is(protocol.CommandPong)) != nil })
+	t.pongs = r.wait(r.timeout(), func() bool { return r.find(is(protocol.CommandPong)) != nil })
 	if !t.offers(r.cfg.Services.Sleep) || !t.pongs {
 		return
 	}
@@ -141,18 +141,45 @@ func (r *rig) learn(t *traits) {
 func (r *rig) learnBusy(t *traits) bool {
 	const d = 500 * time.Millisecond
 	j := r.giveSleep(d)
-	r.pause(startTime)
-	r.sayPing()
-	r.callOff(protocol.CommandCancel, j.ref)
-	var pong *event
-	both := func() bool {
-		pong = r.find(is(protocol.CommandPong))
-		return pong != nil && j.answer != nil
+	var asked []time.Time
+	for j.answer == nil && since(j.sent) < d+r.timeout() {
+		r.sayPing()
+		asked = append(asked, r.said)
+		r.wait(d/10, func() bool { return j.answer != nil })
 	}
-	if !r.wait(d+r.cfg.Timeout, both) {
+	if j.answer == nil {
 		return false
 	}
-	t.responsive = pong.at.Before(j.answer.at)
-	t.cancels = j.answer.at.Sub(j.sent) < d
+	// What was asked after this was asked while the handler ran. It may have been
+	// asked long before, too: nobody knows when a job starts.
+	started, over := j.answer.at.Add(-d), j.answer.at.Add(-d/4)
+	pongs := slices.DeleteFunc(slices.Clone(r.log[r.mark:]), func(e *event) bool { return !is(protocol.CommandPong)(e) })
+	for i, e := range pongs[:min(len(pongs), len(asked))] {
+		t.responsive = t.responsive || asked[i].After(started) && e.at.Before(over)
+	}
+	r.wait(r.timeout(), func() bool { return r.count(is(protocol.CommandPong)) >= len(asked) })
+	if t.responsive {
+		r.learnCancels(t)
+	}
 	return t.responsive
+}
+
+// learnCancels finds out whether a handler heeds that its job is cancelled.
+func (r *rig) learnCancels(t *traits) {
+	d := r.long(500 * time.Millisecond)
+	j := r.giveSleep(d)
+	r.underWay()
+	r.callOff(protocol.CommandCancel, j.ref)
+	if r.wait(d+r.timeout(), func() bool { return j.answer != nil }) {
+		t.cancels = j.answer.cmd == protocol.CommandResult && j.answer.at.Sub(j.sent) < d
+	}
+}
+
+// cancels tells the same, asked again by a check that takes a handler which heeds
+// it for a fault: the first time the machine may have been too busy.
+func (r *rig) cancels() bool {
+	t := traits{}
+	r.ready()
+	r.learnCancels(&t)
+	return t.cancels
 }

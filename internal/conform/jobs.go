@@ -43,14 +43,14 @@ var jobChecks = []check{
 		}
 		j := r.enter(m, "a job with 2^64-1 µs left")
 		r.sayJob(frame, []byte("x"))
-		r.done(j, r.cfg.Timeout)
+		r.done(j, r.timeout())
 		return "it was done"
 	}},
 	{rule: 36, name: "a job whose time is over is answered", run: func(r *rig) string {
 		r.ready()
 		m := r.newJob(r.needService(r.cfg.Services.Echo))
 		m.TimeLeft = 0
-		e := r.answer(r.give(m, []byte("x"), "a job with time-left 0"), r.cfg.Timeout)
+		e := r.answer(r.give(m, []byte("x"), "a job with time-left 0"), r.timeout())
 		return fmt.Sprintf("the answer was %v", e.cmd)
 	}},
 	{rule: 40, name: "a handler that fails gives an error with a text", run: (*rig).checkFailure},
@@ -59,7 +59,7 @@ var jobChecks = []check{
 	{rule: 42, name: "a job of a service that it does not offer is returned", run: func(r *rig) string {
 		r.ready()
 		j := r.give(r.newJob(r.unknownService()), []byte("x"), "a job of a service that it does not offer")
-		if e := r.answer(j, r.cfg.Timeout); e.cmd != protocol.CommandReturn {
+		if e := r.answer(j, r.timeout()); e.cmd != protocol.CommandReturn {
 			r.broken("expected RETURN, got %v", e)
 		}
 		r.settle()
@@ -88,7 +88,7 @@ func (r *rig) comesBack(payload []byte) string {
 
 func (r *rig) echoes(payload []byte) string {
 	m := r.newJob(r.needService(r.cfg.Services.Echo))
-	e := r.done(r.give(m, payload, fmt.Sprintf("echo of %d octets", len(payload))), 2*r.cfg.Timeout)
+	e := r.done(r.give(m, payload, fmt.Sprintf("echo of %d octets", len(payload))), 2*r.timeout())
 	if !bytes.Equal(e.payload, payload) {
 		r.broken("expected the %d octets of the job, got %s", len(payload), shorten(e.payload))
 	}
@@ -108,7 +108,7 @@ func (r *rig) checkReferences() string {
 		m := r.newJob(service)
 		m.ID, m.Attempt = ref.ID, ref.Attempt
 		j := r.give(m, []byte("x"), fmt.Sprintf("job %d attempt %d", ref.ID, ref.Attempt))
-		r.answer(j, r.cfg.Timeout)
+		r.answer(j, r.timeout())
 	}
 	return fmt.Sprintf("%d jobs", len(refs))
 }
@@ -124,7 +124,7 @@ func (r *rig) checkHeaders() string {
 	h = appendHeader(h, "twice", 1)
 	h = appendHeader(h, "twice", 1)
 	m.Headers = appendHeader(h, "\x00", protocol.MaxHeaders-len(h)-4)
-	r.done(r.give(m, []byte("x"), "a job with headers"), r.cfg.Timeout)
+	r.done(r.give(m, []byte("x"), "a job with headers"), r.timeout())
 	return fmt.Sprintf("a job with %d octets of headers was done", len(m.Headers))
 }
 
@@ -136,7 +136,7 @@ func (r *rig) checkFailure() string {
 		service, payload = r.needService(r.cfg.Services.Sleep), "not a number"
 	}
 	j := r.give(r.newJob(service), []byte(payload), fmt.Sprintf("%s %q", service, payload))
-	e := r.result(j, r.cfg.Timeout)
+	e := r.result(j, r.timeout())
 	if e.status != protocol.StatusError {
 		r.broken("expected status 1, got the result %s", shorten(e.payload))
 	}
@@ -151,7 +151,7 @@ func (r *rig) checkRun() string {
 	const d = 50 * time.Millisecond
 	r.ready()
 	j := r.giveSleep(d)
-	e := r.done(j, d+r.cfg.Timeout)
+	e := r.done(j, d+r.timeout())
 	took := e.at.Sub(j.sent)
 	switch {
 	case e.run == 0:
@@ -167,7 +167,7 @@ func (r *rig) checkTooLong() string {
 	service := r.needService(r.cfg.Services.Fill)
 	r.registered(func(m *master) { m.MaxMessage = most })
 	fill := func(n int) *event {
-		return r.result(r.give(r.newJob(service), strconv.AppendInt(nil, int64(n), 10), fmt.Sprintf("%s %d", service, n)), r.cfg.Timeout)
+		return r.result(r.give(r.newJob(service), strconv.AppendInt(nil, int64(n), 10), fmt.Sprintf("%s %d", service, n)), r.timeout())
 	}
 	r.setUp(func() {
 		if e := fill(most); len(e.payload) != most {
@@ -191,24 +191,24 @@ func (r *rig) unknownService() string {
 }
 
 func (r *rig) checkCancelRunning() string {
-	const d = holdTime
+	d := r.long(holdTime)
 	r.ready()
 	j := r.giveSleep(d)
 	r.underWay()
 	asked := time.Now()
 	r.callOff(protocol.CommandCancel, j.ref)
-	e := r.result(j, d+r.cfg.Timeout)
+	e := r.result(j, d+r.timeout())
 	r.settle()
 	return fmt.Sprintf("RESULT came %v after CANCEL of %s", e.at.Sub(asked).Round(time.Millisecond), j.text)
 }
 
 func (r *rig) checkRecallRunning() string {
-	const d = holdTime
+	d := r.long(holdTime)
 	r.ready()
 	j := r.giveSleep(d)
 	r.underWay()
 	r.callOff(protocol.CommandRecall, j.ref)
-	e := r.done(j, d+r.cfg.Timeout)
+	e := r.done(j, d+r.timeout())
 	if took := e.at.Sub(j.sent); took < d {
 		r.broken("expected RESULT after %v, got it after %v", d, took.Round(time.Millisecond))
 	}
@@ -221,7 +221,7 @@ func callOffUnknown(cmd protocol.Command) func(*rig) string {
 	return func(r *rig) string {
 		r.ready()
 		j := r.giveEcho("done")
-		r.setUp(func() { r.done(j, r.cfg.Timeout) })
+		r.setUp(func() { r.done(j, r.timeout()) })
 		r.callOff(cmd, j.ref)
 		r.callOff(cmd, protocol.JobRef{ID: j.ref.ID, Attempt: j.ref.Attempt + 1})
 		r.callOff(cmd, protocol.JobRef{ID: 1, Attempt: 1})
@@ -232,7 +232,7 @@ func callOffUnknown(cmd protocol.Command) func(*rig) string {
 // checkCapacity: the last job is short, so its answer overtakes the others if it
 // did not have to wait for them.
 func (r *rig) checkCapacity() string {
-	const d = 800 * time.Millisecond
+	d := r.long(holdTime)
 	r.ready()
 	n := r.needPlaces()
 	if n == 1 {
@@ -244,7 +244,7 @@ func (r *rig) checkCapacity() string {
 	}
 	short := r.giveSleep(0)
 	for _, j := range append(long, short) {
-		r.done(j, d+r.cfg.Timeout)
+		r.done(j, d+r.timeout())
 	}
 	for _, j := range long {
 		if j.answer.at.Before(short.answer.at) {

@@ -46,7 +46,7 @@ func (r *rig) checkDrain() string {
 	r.soon("DRAIN", is(protocol.CommandDrain))
 	r.forget()
 	j := r.giveEcho("it was under way")
-	r.done(j, r.cfg.Timeout)
+	r.done(j, r.timeout())
 	if r.traits.pongs {
 		r.sayPing()
 		r.soon("PONG", is(protocol.CommandPong))
@@ -65,7 +65,7 @@ func (r *rig) checkDrainBusy() string {
 	j := r.giveSleep(d)
 	r.underWay()
 	r.terminate()
-	r.done(j, d+r.cfg.Timeout)
+	r.done(j, d+r.timeout())
 	r.soon("DRAIN", is(protocol.CommandDrain))
 	r.pause(beat)
 	r.alive()
@@ -81,7 +81,7 @@ func (r *rig) checkDrainEarly() string {
 	r.alive()
 	r.sayWelcome()
 	j := r.giveEcho("right after WELCOME")
-	r.done(j, r.cfg.Timeout)
+	r.done(j, r.timeout())
 	r.soon("DRAIN after WELCOME", is(protocol.CommandDrain))
 	r.sayBye()
 	r.leaves()
@@ -113,15 +113,15 @@ func (r *rig) checkBye() string {
 }
 
 func (r *rig) checkByeBusy() string {
-	const d = 500 * time.Millisecond
+	d := r.long(500 * time.Millisecond)
 	r.needResponsive()
 	r.ready()
 	j := r.giveSleep(d)
 	r.underWay()
 	r.sayBye()
 	r.sayProbe()
-	r.expect("REGISTER after the probe", d+r.cfg.Timeout, is(protocol.CommandRegister))
-	r.wait(time.Until(j.sent.Add(d+startTime)), func() bool { return false })
+	r.expect("REGISTER after the probe", d+r.timeout(), is(protocol.CommandRegister))
+	r.wait(time.Until(j.sent.Add(d+r.long(startTime))), func() bool { return false })
 	r.settle()
 	if j.answer != nil {
 		r.broken("expected no RESULT after BYE, got %v", j.answer)

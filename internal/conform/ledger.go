@@ -96,7 +96,7 @@ func (r *rig) checkClaims() string {
 			service, text = r.unknownService(), "a job that is returned"
 		}
 		j := r.give(r.newJob(service), []byte("x"), text)
-		r.setUp(func() { r.answer(j, r.cfg.Timeout) })
+		r.setUp(func() { r.answer(j, r.timeout()) })
 	}
 	claimed, ok := l.CloseAndCount()
 	if !ok || claimed != n {
@@ -128,11 +128,11 @@ func (r *rig) checkFence() string {
 	l := r.ledger()
 	defer func() { _ = l.Release() }()
 	j := r.giveEcho("before")
-	r.setUp(func() { r.done(j, r.cfg.Timeout) })
+	r.setUp(func() { r.done(j, r.timeout()) })
 	l.CloseAndCount()
 	late := r.giveEcho("after the end")
 	r.sayPing()
-	r.wait(r.cfg.Timeout, func() bool { return r.find(is(protocol.CommandPong)) != nil || late.answer != nil })
+	r.wait(r.timeout(), func() bool { return r.find(is(protocol.CommandPong)) != nil || late.answer != nil })
 	r.pause(startTime)
 	if late.answer != nil {
 		r.broken("expected no answer to a job that must not start, got %v", late.answer)

@@ -17,7 +17,7 @@ var listenChecks = []check{
 			r.awaitStart()
 		})
 		r.needListen()
-		if !r.wait(r.cfg.Timeout, func() bool { return r.probed }) {
+		if !r.wait(r.timeout(), func() bool { return r.probed }) {
 			r.broken("expected an empty message from %s, got none", r.reg.Endpoint)
 		}
 		return "at " + r.reg.Endpoint[:strings.IndexByte(r.reg.Endpoint, ':')]
@@ -27,7 +27,7 @@ var listenChecks = []check{
 		r.needListen()
 		r.settle()
 		j := r.give(r.newJob(r.unknownService()), []byte("x"), "a job of a service that it does not offer")
-		if e := r.answer(j, r.cfg.Timeout); e.conn != nil {
+		if e := r.answer(j, r.timeout()); e.conn != nil {
 			r.broken("expected its answer over its own socket, got %v over the other connection", e)
 		}
 		if r.traits.pongs {
@@ -58,7 +58,7 @@ func (r *rig) checkNextEndpoint() string {
 	if r.reg.Endpoint == before {
 		r.broken("expected another endpoint for another REGISTER, got %s again", before)
 	}
-	if !r.wait(r.cfg.Timeout, func() bool { return !listens(before) }) {
+	if !r.wait(r.timeout(), func() bool { return !listens(before) }) {
 		r.broken("expected %s to be closed, but it still takes connections", before)
 	}
 	r.settle()

@@ -18,7 +18,7 @@ var heartbeats = []check{
 		for range 3 {
 			r.sayPing()
 		}
-		if !r.wait(r.cfg.Timeout, func() bool { return r.count(is(protocol.CommandPong)) >= 3 }) {
+		if !r.wait(r.timeout(), func() bool { return r.count(is(protocol.CommandPong)) >= 3 }) {
 			r.broken("expected 3 PONGs, got %s", r.heard())
 		}
 		return "3 times"
@@ -33,7 +33,7 @@ var heartbeats = []check{
 		r.needPings()
 		r.ready()
 		j := r.giveBurn(6 * beat)
-		r.done(j, 6*beat+2*r.cfg.Timeout)
+		r.done(j, r.burnLimit(6*beat))
 		n := r.count(func(e *event) bool { return e.cmd == protocol.CommandPing && e.at.Before(j.answer.at) })
 		if n < 2 {
 			r.broken("expected about %d PINGs, got %s", 6, r.heard())
@@ -50,8 +50,8 @@ var heartbeats = []check{
 func (r *rig) checkPings() string {
 	const n = 9
 	r.registered()
-	if !r.wait(n*beat+r.cfg.Timeout, func() bool { return r.count(is(protocol.CommandPing)) >= n }) {
-		r.broken("expected a PING each %v, got %s within %v", beat, r.heard(), n*beat+r.cfg.Timeout)
+	if !r.wait(n*beat+r.timeout(), func() bool { return r.count(is(protocol.CommandPing)) >= n }) {
+		r.broken("expected a PING each %v, got %s within %v", beat, r.heard(), n*beat+r.timeout())
 	}
 	var gaps []time.Duration
 	var first, last *event
@@ -74,6 +74,10 @@ func (r *rig) checkPings() string {
 	return fmt.Sprintf("one each %v, of %v", middle.Round(time.Millisecond), beat)
 }
 
+// burnLimit is how long a worker may take that computes for d, beside others on a
+// busy machine.
+func (r *rig) burnLimit(d time.Duration) time.Duration { return 20*d + 2*r.timeout() }
+
 // giveBurn gives a job that computes, or at least keeps the worker busy.
 func (r *rig) giveBurn(d time.Duration) *job {
 	if name := r.cfg.Services.Burn; r.offers(name) {
@@ -89,7 +93,7 @@ func (r *rig) checkConnection() string {
 	c := r.last
 	j := r.giveBurn(d)
 	sent := 0
-	for j.answer == nil && since(j.sent) < d+2*r.cfg.Timeout {
+	for j.answer == nil && since(j.sent) < r.burnLimit(d) {
 		if err := r.trySend(c, command(protocol.CommandPing)); err != nil {
 			r.broken("expected it to stand, but PING %d, %v after the job, cannot be sent", sent+1, since(j.sent))
 		}
@@ -119,7 +123,7 @@ func (r *rig) checkNoSilence() string {
 		if j.answer != nil && end.IsZero() {
 			end = time.Now().Add(4 * beat)
 		}
-		if since(j.sent) > d+2*r.cfg.Timeout {
+		if since(j.sent) > r.burnLimit(d) {
 			break
 		}
 	}
@@ -141,7 +145,7 @@ func (r *rig) checkSilence() string {
 	r.registered(func(m *master) { m.Liveness, m.mute = liveness, true })
 	old, said := r.last, r.said
 	const least = liveness * beat
-	e := r.expect("REGISTER on a new connection", least+r.cfg.Timeout, is(protocol.CommandRegister))
+	e := r.expect("REGISTER on a new connection", least+r.timeout(), is(protocol.CommandRegister))
 	took := e.at.Sub(said).Round(time.Millisecond)
 	switch {
 	case e.conn == old:
@@ -175,7 +179,7 @@ func (r *rig) givesUp(least time.Duration) string {
 	r.setUp(r.settle) // WELCOME has arrived
 	said := r.said
 	r.down()
-	text := r.fails(least + max(r.cfg.Timeout, time.Second))
+	text := r.fails(least + max(r.timeout(), time.Second))
 	took := r.prog.ended.Sub(said).Round(10 * time.Millisecond)
 	if took < least*9/10 {
 		r.broken("expected it to try for %v, got its end after %v", least, took)
@@ -238,7 +242,7 @@ func (r *rig) checkOtherMaster() string {
 	r.up()
 	r.forget()
 	r.expect("REGISTER", d+r.startLimit(), is(protocol.CommandRegister))
-	r.wait(time.Until(j.sent.Add(d+startTime)), func() bool { return false }) // the handler has returned
+	r.wait(time.Until(j.sent.Add(d+r.long(startTime))), func() bool { return false }) // the handler has returned
 	r.settle()
 	if a := j.answer; a != nil && r.last.state == connWelcomed && indexOf(r.log, a) > indexOf(r.log, r.find(is(protocol.CommandRegister))) {
 		r.broken("expected no answer, got %v", a)

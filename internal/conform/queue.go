@@ -25,12 +25,13 @@ const holdTime = 800 * time.Millisecond
 // checkOrder: one place gets free early and must take all that wait, one after
 // the other.
 func (r *rig) checkOrder() string {
+	d := r.long(holdTime)
 	n := r.needPrefetch()
 	r.ready()
-	first := r.giveSleep(200 * time.Millisecond)
+	first := r.giveSleep(d / 4)
 	var long []*job
 	for range r.needPlaces() - 1 {
-		long = append(long, r.giveSleep(2*holdTime))
+		long = append(long, r.giveSleep(2*d))
 	}
 	var queue []*job
 	for i := range n {
@@ -38,14 +39,14 @@ func (r *rig) checkOrder() string {
 	}
 	var last *job
 	for _, j := range append([]*job{first}, queue...) {
-		r.done(j, 2*holdTime+r.cfg.Timeout)
+		r.done(j, 2*d+r.timeout())
 		if last != nil && indexOf(r.log, j.answer) < indexOf(r.log, last.answer) {
 			r.broken("expected %s before %s, got it after", last.text, j.text)
 		}
 		last = j
 	}
 	for _, j := range long {
-		r.answer(j, 2*holdTime+r.cfg.Timeout)
+		r.answer(j, 2*d+r.timeout())
 	}
 	return fmt.Sprintf("%d jobs that had to wait came in order", n)
 }
@@ -60,13 +61,14 @@ func indexOf(log []*event, e *event) int {
 }
 
 func (r *rig) checkNoMore() string {
+	d := r.long(holdTime)
 	r.needPrefetch()
 	r.ready()
-	places := r.fill(holdTime / 2)
+	places := r.fill(d / 2)
 	j := r.giveEcho("one too many")
-	r.done(j, holdTime+r.cfg.Timeout)
+	r.done(j, d+r.timeout())
 	for _, p := range places {
-		r.answer(p, holdTime+r.cfg.Timeout)
+		r.answer(p, d+r.timeout())
 		if indexOf(r.log, p.answer) < indexOf(r.log, j.answer) {
 			j = nil // it had to wait for this one
 			break
@@ -81,7 +83,7 @@ func (r *rig) checkNoMore() string {
 
 // finish waits for answers that are none of the check's business.
 func (r *rig) finish(jobs []*job) {
-	r.wait(2*holdTime+r.cfg.Timeout, func() bool {
+	r.wait(2*r.long(holdTime)+r.timeout(), func() bool {
 		for _, j := range jobs {
 			if j.answer == nil && !j.past {
 				return false
@@ -96,7 +98,7 @@ func callOffWaiting(cmd protocol.Command) func(*rig) string {
 		r.needPrefetch()
 		r.needResponsive()
 		r.ready()
-		places := r.fill(holdTime)
+		places := r.fill(r.long(holdTime))
 		j := r.giveEcho("it has to wait")
 		other := protocol.JobRef{ID: j.ref.ID, Attempt: j.ref.Attempt + 1}
 		r.callOff(cmd, other) // another attempt: not this job
@@ -107,7 +109,7 @@ func callOffWaiting(cmd protocol.Command) func(*rig) string {
 			r.broken("expected %v of another attempt to be ignored, got %v", cmd, j.answer)
 		}
 		r.callOff(cmd, j.ref)
-		if e := r.answer(j, holdTime+r.cfg.Timeout); e.cmd != protocol.CommandReturn {
+		if e := r.answer(j, r.long(holdTime)+r.timeout()); e.cmd != protocol.CommandReturn {
 			r.stillWaits(j, places)
 			r.broken("expected RETURN, got %v", e)
 		}
@@ -138,7 +140,7 @@ func (r *rig) checkForgets() string {
 	n := r.needPrefetch()
 	r.needResponsive()
 	r.ready()
-	places := r.fill(holdTime)
+	places := r.fill(r.long(holdTime))
 	var queue []*job
 	for i := range n {
 		queue = append(queue, r.giveEcho(fmt.Sprintf("waiting %d", i+1)))
@@ -150,7 +152,7 @@ func (r *rig) checkForgets() string {
 			r.stillWaits(j, places)
 		}
 		r.evict()
-		r.expect("REGISTER", holdTime+r.cfg.Timeout, is(protocol.CommandRegister))
+		r.expect("REGISTER", r.long(holdTime)+r.timeout(), is(protocol.CommandRegister))
 	})
 	r.settle()
 	for _, j := range queue {

@@ -21,7 +21,8 @@ type rig struct {
 	*kit
 	group  group
 	at     endpoint.Endpoint
-	listen string // where the worker is to listen, "" if it is not
+	listen string        // where the worker is to listen, "" if it is not
+	slack  time.Duration // by what times are multiplied
 
 	poller  *zmqnet.Poller
 	unwatch func() bool    // lets go of the kit's context
@@ -78,8 +79,8 @@ const (
 )
 
 func openRig(k *kit, g group, at endpoint.Endpoint) (*rig, error) {
-	r := &rig{kit: k, group: g, at: at, conns: map[string]*conn{}, jobs: map[uint64]*job{}, nextID: 1 << 40}
-	if g.listen {
+	r := &rig{kit: k, group: g, at: at, conns: map[string]*conn{}, jobs: map[uint64]*job{}, nextID: 1 << 40, slack: 1}
+	if g.listen || k.cfg.Listen {
 		r.listen = at.String()[:len(at.String())-len("sock")] + "own"
 	}
 	var err error
@@ -114,8 +115,8 @@ func (r *rig) up() {
 	}
 	s, err := zmqnet.NewRouter(zmqnet.Options{
 		Probe: true, SendHWM: 10_000, RecvHWM: 10_000,
-		// Short, so that a connection which does not live is noticed soon.
-		HeartbeatInterval: 300 * time.Millisecond, HeartbeatTimeout: 3 * time.Second,
+		// As a master's: a connection that does not live is noticed.
+		HeartbeatInterval: time.Second, HeartbeatTimeout: 3 * time.Second,
 	})
 	must(err)
 	if err := r.bind(s); err != nil {
@@ -181,14 +182,38 @@ func (r *rig) start(change ...func(*master)) {
 }
 
 func (r *rig) kill() {
-	if r.prog != nil {
-		r.prog.stop()
+	if r.prog == nil {
+		return
 	}
+	r.prog.stop()
 	r.prog = nil
+	r.awaitGone()
+}
+
+// awaitGone waits until libzmq has noticed that the connections of the process
+// have ended. A socket that is closed just then, on a busy machine, may fail an
+// assertion of libzmq and end us (its issue 4364).
+func (r *rig) awaitGone() {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case trouble:
+			r.fail(p.error)
+		default:
+			panic(p)
+		}
+	}()
+	end := time.Now().Add(r.cfg.Timeout)
+	for _, c := range r.conns {
+		for !unreachable(r.trySend(c, command(protocol.CommandPing))) && time.Now().Before(end) {
+			r.receive() // so that there is something to wait for
+			must(r.poller.Wait(time.Millisecond))
+		}
+	}
 }
 
 // startLimit is how long a process may take until it registers.
-func (r *rig) startLimit() time.Duration { return max(10*time.Second, 5*r.cfg.Timeout) }
+func (r *rig) startLimit() time.Duration { return max(10*time.Second, 5*r.timeout()) }
 
 // registered starts a fresh process and waits until it is registered.
 func (r *rig) registered(change ...func(*master)) {
@@ -210,8 +235,8 @@ func (r *rig) awaitStart() *event {
 // awaitWelcome waits until the worker has its WELCOME, which in listen mode
 // follows the probe of its own socket.
 func (r *rig) awaitWelcome() {
-	if !r.wait(r.cfg.Timeout, func() bool { return r.last != nil && r.last.state == connWelcomed }) {
-		r.broken("expected it to register within %v, got %s", r.cfg.Timeout, r.heard())
+	if !r.wait(r.timeout(), func() bool { return r.last != nil && r.last.state == connWelcomed }) {
+		r.broken("expected it to register within %v, got %s", r.timeout(), r.heard())
 	}
 }
 
@@ -313,7 +338,7 @@ func (r *rig) expect(what string, limit time.Duration, want func(*event) bool) *
 
 // soon is expect for what must come at once.
 func (r *rig) soon(what string, want func(*event) bool) *event {
-	return r.expect(what, r.cfg.Timeout, want)
+	return r.expect(what, r.timeout(), want)
 }
 
 // never waits, and it breaks the rule if such an event comes.

@@ -66,7 +66,15 @@ func (r *rig) welcomeFrame() []byte {
 	return frame
 }
 
+// sayWelcome answers REGISTER, in listen mode after the probe of the worker's own
+// socket.
 func (r *rig) sayWelcome() {
+	if r.own != nil && !r.probed {
+		hold := r.master.hold
+		r.master.hold = true
+		r.wait(r.timeout(), func() bool { return r.probed })
+		r.master.hold = hold
+	}
 	r.say(r.welcomeFrame())
 	r.welcomed()
 }
@@ -203,7 +211,7 @@ func (r *rig) settle() {
 	if !r.offers(r.cfg.Services.Echo) {
 		r.sayPing()
 		before := r.count(is(protocol.CommandPong))
-		if !r.wait(r.cfg.Timeout, func() bool { return r.count(is(protocol.CommandPong)) > before }) {
+		if !r.wait(r.timeout(), func() bool { return r.count(is(protocol.CommandPong)) > before }) {
 			r.broken("expected it to go on and to answer PING, got %s", r.heard())
 		}
 		return
@@ -212,7 +220,7 @@ func (r *rig) settle() {
 	// beside the first, is over before the second.
 	for _, text := range []string{"still there?", "and still?"} {
 		j := r.giveEcho(text)
-		if e := r.answer(j, r.cfg.Timeout); e.cmd != protocol.CommandResult {
+		if e := r.answer(j, r.timeout()); e.cmd != protocol.CommandResult {
 			r.broken("expected it to go on and to do %s, got %v", j.text, e)
 		}
 	}
