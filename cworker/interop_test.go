@@ -21,7 +21,7 @@ import (
 	"github.com/powerhose/powerhose/jobrunner"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // program builds powerhose-cworker once and returns its path.
 func program(t testing.TB) string {
@@ -66,6 +66,8 @@ func buildProgram() (path, skip string, err error) {
 func start(t testing.TB, cfg jobrunner.Config, n int, args ...string) *jobrunner.Runner {
 	t.Helper()
 	cfg.Workers = n
+	// A worker that gets no processor time for long is not what is tested.
+	cfg.Heartbeat, cfg.Timeout, cfg.Nice = 5*time.Second, patience, jobrunner.NiceNone
 	cfg.Command = append([]string{program(t), "--log-level=warn"}, args...)
 	r, err := jobrunner.Start(cfg)
 	require.NoError(t, err)

@@ -7,6 +7,7 @@
 #     scripts/deps.sh build     the same, and what powerhose-cworker needs, which is in C++
 #     scripts/deps.sh test      the same, and what the tests need
 #     scripts/deps.sh lint      what building in Go needs, and what the lint checks need
+#     scripts/deps.sh fuzz      what the fuzz targets in C++ need
 #
 # A package counts as there when what we want from it works, not when dpkg says so: a libzmq built from source, or
 # another distribution's, is as good. Where nothing is missing this changes nothing and needs no rights.
@@ -39,6 +40,16 @@ has_cryptopp() { # Debian calls it libcrypto++, others libcryptopp
 }
 has_protobuf() { "${PKG_CONFIG:-pkg-config}" --exists protobuf-lite; }
 
+has_libfuzzer() {
+	local dir
+	dir=$(mktemp -d) || return 1
+	printf 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char *, unsigned long) { return 0; }\n' |
+		clang++ -x c++ -fsanitize=fuzzer,address,undefined - -o "$dir/target"
+	local result=$?
+	rm -r "$dir"
+	return "$result"
+}
+
 want_cxx() { # what powerhose-cworker needs
 	want g++ command -v "${CXX:-g++}"
 	want cmake command -v cmake
@@ -65,15 +76,23 @@ find_missing() {
 		want python3 "$python" --version
 		want python3-zmq "$python" -c 'import zmq'
 		want doctest-dev test -e /usr/include/doctest/doctest.h
+		want iproute2 command -v ip # network namespaces of make chaos
 		;;
 	lint) want shellcheck command -v shellcheck ;;
 	verify) want protobuf-compiler command -v protoc ;;
+	fuzz)
+		want g++ command -v "${CXX:-g++}" # clang takes its standard library
+		want cmake command -v cmake
+		want cppzmq-dev test -e /usr/include/zmq.hpp
+		want clang command -v clang++
+		want libclang-rt-dev has_libfuzzer
+		;;
 	bench)
 		want g++ command -v "${CXX:-g++}"
 		want gearman-job-server test -x /usr/sbin/gearmand
 		want libgearman-dev test -e /usr/include/libgearman/gearman.h
 		;;
-	*) die "deps.sh: unknown set '$1' (there are: build-go, build, test, lint, verify, bench)" ;;
+	*) die "deps.sh: unknown set '$1' (there are: build-go, build, test, lint, verify, fuzz, bench)" ;;
 	esac
 }
 

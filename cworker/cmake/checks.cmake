@@ -9,7 +9,8 @@
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 file(GLOB_RECURSE checked_sources CONFIGURE_DEPENDS
-  include/*.hpp src/*.hpp src/*.cpp examples/*.cpp program/*.hpp program/*.cpp tests/*.hpp tests/*.cpp fuzz/*.cpp)
+  include/*.hpp src/*.hpp src/*.cpp examples/*.cpp program/*.hpp program/*.cpp
+  cryptoworker/*.hpp cryptoworker/*.cpp tests/*.hpp tests/*.cpp fuzz/*.cpp)
 list(FILTER checked_sources EXCLUDE REGEX "/build[^/]*/")
 
 find_program(CLANG_FORMAT NAMES clang-format-14 clang-format)
@@ -22,6 +23,6 @@ if(CLANG_FORMAT)
 endif()
 if(RUN_CLANG_TIDY)
   add_custom_target(tidy
-    COMMAND "${RUN_CLANG_TIDY}" -quiet -p "${CMAKE_BINARY_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/(src|program|examples)/"
+    COMMAND "${RUN_CLANG_TIDY}" -quiet -p "${CMAKE_BINARY_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/(src|program|examples|cryptoworker)/"
     VERBATIM)
 endif()

@@ -100,7 +100,10 @@ link::~link() {
   remove_file();
 }
 
-zmq::socket_t link::open(zmq::socket_type type) {
+// Without heartbeats of libzmq's own on ipc, where the kernel tells that a peer has
+// gone: libzmq aborts the process when one falls due on a connection whose end it
+// could not read yet (https://github.com/zeromq/libzmq/issues/4364).
+zmq::socket_t link::open(zmq::socket_type type, bool beats) {
   namespace opt = zmq::sockopt;
   zmq::socket_t s(context_, type);
   // What a master may send is limited by WELCOME, which comes later; a socket
@@ -110,8 +113,10 @@ zmq::socket_t link::open(zmq::socket_type type) {
   s.set(opt::rcvhwm, room_);
   s.set(opt::linger, 0);
   s.set(opt::handshake_ivl, 3000);
-  s.set(opt::heartbeat_ivl, 1000);
-  s.set(opt::heartbeat_timeout, 3000);
+  if (beats) {
+    s.set(opt::heartbeat_ivl, 1000);
+    s.set(opt::heartbeat_timeout, 3000);
+  }
   s.set(opt::tcp_keepalive, 1);
   s.set(opt::tcp_keepalive_idle, 30);
   s.set(opt::tcp_keepalive_intvl, 10);
@@ -122,7 +127,7 @@ zmq::socket_t link::open(zmq::socket_type type) {
 
 void link::connect() try {
   namespace opt = zmq::sockopt;
-  dealer_ = open(zmq::socket_type::dealer);
+  dealer_ = open(zmq::socket_type::dealer, !backend_.is_ipc());
   dealer_.set(opt::immediate, true);
   dealer_.set(opt::connect_timeout, 4000);
   dealer_.set(opt::reconnect_ivl, 50);
@@ -137,7 +142,7 @@ std::string link::listen() try {
   namespace opt = zmq::sockopt;
   own_.close();
   remove_file();
-  own_ = open(zmq::socket_type::router);
+  own_ = open(zmq::socket_type::router, !listen_->is_ipc());
   own_.set(opt::router_mandatory, true);
   own_.set(opt::probe_router, true);
   own_.set(opt::ipv6, listen_->is_ipv6());

@@ -60,7 +60,7 @@ class link {
 
  private:
   bool send_frames(const std::string& peer, zmq::message_t* frames, std::size_t count);
-  zmq::socket_t open(zmq::socket_type type);
+  zmq::socket_t open(zmq::socket_type type, bool beats);
   void bind_ipc(const std::string& path);
 
   endpoint backend_;

@@ -53,8 +53,8 @@ type Options struct {
 
 	// HeartbeatInterval is how often libzmq itself pings the peer's libzmq, in
 	// the background; it proves that process and path are alive, however busy
-	// the peer is. Whole milliseconds. NoHeartbeat turns it off. Defaults to
-	// DefaultHeartbeatInterval.
+	// the peer is. Only on tcp. Whole milliseconds. NoHeartbeat turns it off.
+	// Defaults to DefaultHeartbeatInterval.
 	HeartbeatInterval time.Duration
 
 	// HeartbeatTimeout is how long a peer may leave such a ping unanswered
@@ -124,11 +124,6 @@ func (o Options) apply(z *zmq.Socket, kind zmq.Type) error {
 	set.do("RCVHWM", z.SetRcvhwm(o.RecvHWM))
 	set.do("LINGER", z.SetLinger(0))
 	set.do("HANDSHAKE_IVL", z.SetHandshakeIvl(handshakeTimeout))
-	if o.HeartbeatInterval > 0 {
-		// HEARTBEAT_TTL stays 0: the peer would enforce it against us.
-		set.do("HEARTBEAT_IVL", z.SetHeartbeatIvl(o.HeartbeatInterval))
-		set.do("HEARTBEAT_TIMEOUT", z.SetHeartbeatTimeout(o.HeartbeatTimeout))
-	}
 	set.do("TCP_KEEPALIVE", z.SetTcpKeepalive(1))
 	set.do("TCP_KEEPALIVE_IDLE", z.SetTcpKeepaliveIdle(keepaliveIdle))
 	set.do("TCP_KEEPALIVE_INTVL", z.SetTcpKeepaliveIntvl(keepaliveInterval))
@@ -150,8 +145,28 @@ func (o Options) apply(z *zmq.Socket, kind zmq.Type) error {
 	return set.err
 }
 
+// applyHeartbeat sets libzmq's own heartbeats for the bind or connect that
+// follows. There are none on ipc, where the kernel tells at once that a peer has
+// gone; and libzmq aborts the process when a heartbeat falls due on a connection
+// whose end it could not read yet because the queue in front of it is full
+// (https://github.com/zeromq/libzmq/issues/4364).
+func (o Options) applyHeartbeat(z *zmq.Socket, e endpoint.Endpoint) error {
+	set := setter{}
+	if e.IsIPC() || o.HeartbeatInterval <= 0 {
+		set.do("HEARTBEAT_IVL", z.SetHeartbeatIvl(0))
+		return set.err
+	}
+	// HEARTBEAT_TTL stays 0: the peer would enforce it against us.
+	set.do("HEARTBEAT_IVL", z.SetHeartbeatIvl(o.HeartbeatInterval))
+	set.do("HEARTBEAT_TIMEOUT", z.SetHeartbeatTimeout(o.HeartbeatTimeout))
+	return set.err
+}
+
 // applyConnect sets what depends on the endpoint of a connect.
 func (o Options) applyConnect(z *zmq.Socket, e endpoint.Endpoint) error {
+	if err := o.applyHeartbeat(z, e); err != nil {
+		return err
+	}
 	first, most := defaultReconnectIPC, defaultReconnectMaxIPC
 	if e.IsTCP() {
 		first, most = defaultReconnectTCP, defaultReconnectMaxTCP

@@ -74,6 +74,9 @@ func (s *Socket) Bind(e endpoint.Endpoint) (bound string, err error) {
 	if s.kind != zmq.ROUTER {
 		return "", errors.New("zmqnet: only a ROUTER listens")
 	}
+	if err := s.opt.applyHeartbeat(s.z, e); err != nil {
+		return "", err
+	}
 	if e.IsIPC() {
 		return s.bindIPC(e)
 	}

@@ -55,7 +55,9 @@ class describer {
       case command::error: return error(head.fields);
       case command::batch: return batch(head.fields);
       case command::job:
-      case command::result: put_header(out_.encoded, who_, head.what); return job_or_result(head.what, head.fields);
+      case command::result:
+        put_header(out_.encoded, who_, head.what);
+        return job_or_result(head.what, head.fields);
       case command::cancel:
       case command::recall:
       case command::return_: return reference(head.what, head.fields);
@@ -64,7 +66,9 @@ class describer {
   }
 
  private:
-  void add(const char* key, const std::string& value) { out_.lines.push_back(std::string(key) + ": " + value); }
+  void add(const char* key, const std::string& value) {
+    out_.lines.push_back(std::string(key) + ": " + value);
+  }
   void add(const char* key, std::int64_t value) { add(key, std::to_string(value)); }
   void add_text(const char* key, const std::string& value) {
     if (!value.empty()) add(key, value);
@@ -219,6 +223,10 @@ class describer {
 }  // namespace
 
 decoded decode(role who, direction where, const std::vector<std::string>& frames) {
+  return decode(who, where, std::vector<view>(frames.begin(), frames.end()));
+}
+
+decoded decode(role who, direction where, const std::vector<view>& frames) {
   decoded out;
   header head;
   flaw bad = check_envelope(who, where, frames[0], frames.size(), head);

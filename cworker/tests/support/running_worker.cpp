@@ -16,7 +16,7 @@ powerhose::options options_for(const master& m) {
   o.signals = false;
   o.exit_if_stuck = false;
   o.patience = std::chrono::milliseconds(500);
-  o.drain_timeout = std::chrono::milliseconds(500);
+  o.drain_timeout = std::chrono::seconds(5);  // enough on a busy machine
   return o;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "wire/bytes.hpp"
 #include "wire/code.hpp"
 
 namespace test {
@@ -34,6 +35,8 @@ struct decoded {
   std::string encoded;  // the header frame again, if there is no error
 };
 
+decoded decode(powerhose::detail::role who, powerhose::detail::direction where,
+               const std::vector<powerhose::detail::view>& frames);
 decoded decode(powerhose::detail::role who, powerhose::detail::direction where,
                const std::vector<std::string>& frames);
 
