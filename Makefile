@@ -199,6 +199,17 @@ mutants: deps ## Make one bug after the other, and see that simulation or tests 
 	@go build $(BUILDFLAGS) -o $(BIN)/test/ ./internal/sim/powerhose-mutants
 	@$(BIN)/test/powerhose-mutants $(if $(filter-out all,$(MUTANTS)),-some $(MUTANTS))
 
+# SEED is that of the schedule of faults, random if there is none.
+.PHONY: chaos
+chaos: deps ## Break real processes for TIME=1m (kill, stop, cut off, fill the disk), and check every job; SEED=7
+	$(say) 'building the processes'
+	@go build $(BUILDFLAGS) -o $(BIN)/test/ ./cmd/powerhose-master ./internal/chaos/powerhose-chaos
+	@cmake -S cworker -B cworker/build >/dev/null
+	@cmake --build cworker/build --target journal-worker -j2 >/dev/null
+	@$(BIN)/test/powerhose-chaos $(if $(TIME),-time $(TIME)) $(if $(SEED),-seed $(SEED)) -master $(BIN)/test/powerhose-master
+	$(say) '100000 runners that submit a job and vanish'
+	@POWERHOSE_VANISH=100000 go test -count=1 -run TestRunnersThatSubmitAndVanish ./internal/e2e
+
 .PHONY: test-bare
 test-bare: ## Run build, test and run on a bare Debian in a chroot (as root; installs debootstrap)
 	@scripts/test-bare.sh
