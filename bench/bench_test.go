@@ -18,10 +18,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// It is the only test with processes: after each run all descendants of this
-// one are killed.
+// shortest is enough to see that something is measured.
+var shortest = settings{rounds: 1, warmMS: 10, lengthMS: 50, bcryptCost: 4}
+
+// Tests with processes are not parallel: after each run all descendants of this
+// process are killed.
 func TestEachPeerDoesSomeJobs(t *testing.T) {
-	o := options{settings: settings{rounds: 1, warmMS: 10, lengthMS: 50}, callers: 16}
+	o := options{settings: shortest, cases: "echo", callers: 16}
 	r, err := measureAll(t.Context(), o, t.Output())
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -30,7 +33,7 @@ func TestEachPeerDoesSomeJobs(t *testing.T) {
 	require.NoError(t, err)
 	var rows []row
 	require.NoError(t, json.Unmarshal(text, &rows))
-	require.Len(t, rows, len(peers()))
+	require.Len(t, rows, len(echo().peers()))
 	for _, row := range rows {
 		t.Run(row.Peer+" "+row.Worker+" "+row.Client, func(t *testing.T) {
 			if row.Skipped != "" {
@@ -57,7 +60,7 @@ func TestEachPeerDoesSomeJobs(t *testing.T) {
 
 func TestGoalComparesWithinEachRound(t *testing.T) {
 	t.Parallel()
-	ours, theirs := place{"powerhose-embedded", 1, 100}, place{"nats", 1, 100}
+	ours, theirs := echoPlace("powerhose-embedded", 1), echoPlace("nats", 1)
 	r := &results{rounds: map[place][]*measurement{
 		ours:   {{P50: 10}, {P50: 200}, nil, {P50: 33}},
 		theirs: {{P50: 20}, {P50: 400}, {P50: 1}, {P50: 60}},

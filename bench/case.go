@@ -3,9 +3,8 @@
 package main
 
 import (
-	"fmt"
+	"context"
 	"slices"
-	"strconv"
 )
 
 // experiment is a case of the benchmark: what is asked of the peers, and what
@@ -18,12 +17,46 @@ type experiment struct {
 	// peers take part, by id.
 	peers func() []string
 	goals []goal
-	// plots draws its pictures into the folder.
+	// plots draws its pictures into the folder; nil: there are none.
 	plots func(r *results, dir string) error
+
+	// needs names programs by the peer that runs them in this case, beside those
+	// that it always runs (see tools.go).
+	needs map[string][]string
+	// measure is what a load process does; nil: closedLoop, or the peer's drive.
+	measure func(ctx context.Context, s *site, p *peer) (measurement, error)
+	// columns of its table; nil: those of echo.
+	columns []column
+	// finish adds to its rows what only all of them together can tell; nil:
+	// nothing.
+	finish func(r *results, rows []row)
+	// brief is how many rounds are enough when all cases are measured quickly;
+	// 0: all of them.
+	brief int
+}
+
+// rounds is how often the case is measured.
+func (x *experiment) rounds(s settings) int {
+	if s.brief && x.brief > 0 {
+		return min(s.rounds, x.brief)
+	}
+	return s.rounds
+}
+
+// experimentByName returns the case; nil if there is none.
+func experimentByName(name string) *experiment {
+	for _, x := range experiments() {
+		if x.name == name {
+			return x
+		}
+	}
+	return nil
 }
 
 // experiments in the order in which they run.
-func experiments() []*experiment { return []*experiment{echo()} }
+func experiments() []*experiment {
+	return []*experiment{web(), echo(), cpu(), octets(), start(), growth(), crypto()}
+}
 
 // settings say how long and how often is measured.
 type settings struct {
@@ -32,41 +65,54 @@ type settings struct {
 	// to tries in all.
 	noise float64
 	tries int
+	// brief cuts cases to fewer rounds, see experiment.
+	brief bool
+	// bcryptCost is the work of a login, 4 to 31: each step doubles it.
+	bcryptCost int
 }
 
 var (
-	quick = settings{rounds: 3, warmMS: 200, lengthMS: 500, tries: 1}
-	full  = settings{rounds: 9, warmMS: 1000, lengthMS: 3000, noise: 0.2, tries: 5}
+	quick = settings{rounds: 3, warmMS: 200, lengthMS: 500, tries: 1, brief: true, bcryptCost: 10}
+	full  = settings{rounds: 9, warmMS: 1000, lengthMS: 3000, noise: 0.2, tries: 5, bcryptCost: 10}
 )
 
 // place is a point of an experiment at which a peer was measured.
 type place struct {
-	peer    string // its id
-	callers int
-	payload int
+	experiment string
+	peer       string // its id
+	callers    int
+	payload    int
+	point      string // see work
 }
 
-func (w work) place(peer string) place { return place{peer, w.Callers, w.Payload} }
+func (w work) place(peer string) place { return place{w.Case, peer, w.Callers, w.Payload, w.Point} }
 
-// metric is a figure by which two places are compared.
+// metric is a figure by which two places are compared: one of these, or the key
+// of one that a case adds.
 type metric string
 
 const (
-	p50  metric = "p50"
-	rate metric = "jobs/s"
+	p50           metric = "p50"
+	rate          metric = "jobs/s"
+	processorTime metric = "CPU per job"
 )
 
 func (m metric) of(r measurement) float64 {
-	if m == p50 {
+	switch m {
+	case p50:
 		return r.P50
+	case rate:
+		return r.rate()
+	case processorTime:
+		return r.CPU
 	}
-	return r.rate()
+	return r.More[string(m)]
 }
 
 func (r measurement) rate() float64 { return float64(r.Jobs) / r.Seconds }
 
 // goal is a target: the ratio of a figure at one place to the same at another,
-// measured in the same round.
+// measured in the same round; or the figure itself, if there is no other.
 type goal struct {
 	metric      metric
 	over, under place
@@ -75,35 +121,44 @@ type goal struct {
 }
 
 func (g goal) String() string {
-	beside := g.under.peer
-	if g.over.peer == g.under.peer {
-		beside = "its own at " + callers(g.under.callers)
+	what := g.over.peer
+	if g.over.point != "" {
+		what += ", " + g.over.point
 	}
-	return fmt.Sprintf("%s, %s: %s beside %s", g.over.peer, callers(g.over.callers), g.metric, beside)
-}
-
-func callers(n int) string {
-	if n == 1 {
-		return "1 caller"
+	if g.over.experiment != "growth" { // its points tell
+		what += ", " + count(g.over.callers, "caller")
 	}
-	return strconv.Itoa(n) + " callers"
+	what += ": " + string(g.metric)
+	switch {
+	case g.under == place{}:
+		return what
+	case g.over.peer != g.under.peer:
+		return what + " beside " + g.under.peer
+	case g.under.point != "":
+		return what + " beside its own at " + g.under.point
+	}
+	return what + " beside its own at " + count(g.under.callers, "caller")
 }
 
 // wanted says what the ratio has to be.
 func (g goal) wanted() string {
 	if g.atMost > 0 {
-		return fmt.Sprintf("≤ %.2f", g.atMost)
+		return "≤ " + short(g.atMost)
 	}
-	return fmt.Sprintf("≥ %.2f", g.atLeast)
+	return "≥ " + short(g.atLeast)
 }
 
 // judge computes the ratio of each round and compares the median.
 func (g goal) judge(r *results) (ratio spread, met, ok bool) {
 	over, under := r.rounds[g.over], r.rounds[g.under]
 	var ratios []float64
-	for i := range min(len(over), len(under)) {
-		if over[i] != nil && under[i] != nil {
-			ratios = append(ratios, g.metric.of(*over[i])/g.metric.of(*under[i]))
+	for i, m := range over {
+		switch {
+		case m == nil:
+		case g.under == place{}:
+			ratios = append(ratios, g.metric.of(*m))
+		case i < len(under) && under[i] != nil:
+			ratios = append(ratios, g.metric.of(*m)/g.metric.of(*under[i]))
 		}
 	}
 	if len(ratios) == 0 {

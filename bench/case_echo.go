@@ -30,18 +30,25 @@ func echo() *experiment {
 		},
 		peers: func() (ids []string) {
 			for _, p := range peers() {
-				ids = append(ids, p.id())
+				if !p.aside {
+					ids = append(ids, p.id())
+				}
 			}
 			return ids
 		},
 		goals: echoGoals(),
 		plots: plotEcho,
+		brief: 2,
 	}
+}
+
+func echoPlace(peer string, callers int) place {
+	return place{experiment: "echo", peer: peer, callers: callers, payload: echoPayload}
 }
 
 // echoGoals are the targets of cases 1 and 2.
 func echoGoals() (goals []goal) {
-	at := func(peer string, callers int) place { return place{peer, callers, echoPayload} }
+	at := echoPlace
 	for _, ours := range []string{"powerhose-embedded", "powerhose-embedded/cxx"} {
 		faster := func(beside string, atMost float64) {
 			goals = append(goals, goal{metric: p50, over: at(ours, 1), under: at(beside, 1), atMost: atMost})
@@ -73,7 +80,7 @@ func everywhere(ours, beside string, atLeast float64) (goals []goal) {
 	for _, callers := range echoCallers[1:] {
 		goals = append(goals, goal{
 			metric: rate, atLeast: atLeast,
-			over: place{ours, callers, echoPayload}, under: place{beside, callers, echoPayload},
+			over: echoPlace(ours, callers), under: echoPlace(beside, callers),
 		})
 	}
 	return goals
@@ -84,7 +91,7 @@ func growing(ours string) (goals []goal) {
 	for pair := range slices.Chunk([]int{1, 16, 16, 128, 128, 1024}, 2) {
 		goals = append(goals, goal{
 			metric: rate, atLeast: noFall,
-			over: place{ours, pair[1], echoPayload}, under: place{ours, pair[0], echoPayload},
+			over: echoPlace(ours, pair[1]), under: echoPlace(ours, pair[0]),
 		})
 	}
 	return goals

@@ -83,7 +83,7 @@ func (m *member) line() (string, error) {
 }
 
 // stopTime is how long a process may take to end after SIGTERM.
-const stopTime = 5 * time.Second
+const stopTime = 15 * time.Second
 
 // stop ends the processes, the latest first, and waits for them. All of them are
 // expected to be alive.

@@ -23,6 +23,8 @@ type options struct {
 	out      string
 	cases    string // names separated by commas; empty: all
 	peers    string // names or ids separated by commas; empty: all
+	points   string // names separated by commas; empty: all
+	goOnly   bool   // no workers in C++
 	callers  int    // 0: as the case says
 	profile  string // folder for profiles of the load processes; empty: none
 }
@@ -50,9 +52,12 @@ func run() error {
 	flag.StringVar(&o.out, "out", "out", "folder for the results")
 	flag.StringVar(&o.cases, "cases", "", "only these cases, separated by commas")
 	flag.StringVar(&o.peers, "peers", "", "only these peers, separated by commas")
+	flag.BoolVar(&o.goOnly, "go", false, "only peers whose workers are in Go")
+	flag.StringVar(&o.points, "points", "", "only these points of the cases, separated by commas")
 	flag.IntVar(&o.callers, "callers", 0, "only with that many callers")
 	flag.StringVar(&o.profile, "profile", "", "folder for pprof profiles of the callers' processes")
 	flag.Parse()
+	o.settings.brief = o.settings.brief && o.cases == ""
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -94,6 +99,13 @@ func (o options) check() error {
 			return fmt.Errorf("there is no peer %q", name)
 		}
 	}
+	for _, name := range split(o.points) {
+		if !slices.ContainsFunc(o.experiments(), func(x *experiment) bool {
+			return slices.ContainsFunc(x.works(o.settings), func(w work) bool { return w.Point == name })
+		}) {
+			return fmt.Errorf("there is no point %q", name)
+		}
+	}
 	if len(o.experiments()) < max(1, len(split(o.cases))) {
 		return fmt.Errorf("there is no such case in %q", o.cases)
 	}
@@ -114,20 +126,22 @@ func (o options) experiments() []*experiment {
 // wants says whether the peer was asked for.
 func (o options) wants(p *peer) bool {
 	list := split(o.peers)
-	return o.peers == "" || slices.Contains(list, p.name) || slices.Contains(list, p.id())
+	return !(o.goOnly && p.worker != "go") && (o.peers == "" || slices.Contains(list, p.name) || slices.Contains(list, p.id()))
 }
 
 // works are the points of a case that were asked for.
 func (o options) works(x *experiment) []work {
-	return slices.DeleteFunc(x.works(o.settings), func(w work) bool { return o.callers > 0 && w.Callers != o.callers })
+	return slices.DeleteFunc(x.works(o.settings), func(w work) bool {
+		return o.callers > 0 && w.Callers != o.callers || o.points != "" && !slices.Contains(split(o.points), w.Point)
+	})
 }
 
 // verdict is an error if one of our own peers failed or could not be built.
 func (r *results) verdict() error {
 	var errs []error
-	for _, p := range peers() {
-		if why := r.failed[p.id()]; p.ours && why != "" {
-			errs = append(errs, fmt.Errorf("%s failed: %s", p.id(), why))
+	for at, why := range r.failed {
+		if p, err := peerByID(at.peer); err == nil && p.ours {
+			errs = append(errs, fmt.Errorf("%s failed: %s", at, why))
 		}
 	}
 	return errors.Join(errs...)

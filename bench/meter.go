@@ -32,6 +32,10 @@ type measurement struct {
 	// is in Go: objects allocated, and calls into C.
 	Allocs float64 `json:"client_allocs_per_job"`
 	Cgo    float64 `json:"client_cgo_per_job"`
+	// More are the figures that a case adds, by the key that its rows have.
+	More map[string]float64 `json:"more"`
+	// Times are histograms for plots, by name, as pack makes them.
+	Times map[string][]byte `json:"times"`
 }
 
 // shards is how many histograms the callers share: each of its own would be
@@ -94,27 +98,39 @@ func (r *measurement) fill(times *hdrhistogram.Histogram) {
 // charge puts into the measurement what the processes have used between two
 // moments.
 func (r *measurement) charge(before, after usage) error {
+	r.account(before, after)
 	if r.Jobs == 0 {
 		return errors.New("not one job was done")
 	}
+	return nil
+}
+
+// account is charge where it may be that no job was done.
+func (r *measurement) account(before, after usage) {
 	r.Seconds = after.at.Sub(before.at).Seconds()
-	r.CPU = float64((after.cpu - before.cpu).Nanoseconds()) / 1e3 / float64(r.Jobs)
+	if r.Jobs > 0 {
+		r.CPU = float64((after.cpu - before.cpu).Nanoseconds()) / 1e3 / float64(r.Jobs)
+	}
 	foreign := (after.machine - before.machine) - (after.cpu - before.cpu)
 	r.Foreign = max(0, foreign.Seconds()/r.Seconds)
-	return nil
 }
 
 // closedLoop has each caller submit one job after the other. It measures what a
 // caller waits; how a peer behaves under a given rate is another question.
-func closedLoop(ctx context.Context, t target, w work) (r measurement, err error) {
+func closedLoop(ctx context.Context, t target, w work) (measurement, error) {
+	return closedLoopNoting(ctx, t, w, func(*measurement, usage, usage) {})
+}
+
+// closedLoopNoting is closedLoop, and note sees what was used before and after.
+func closedLoopNoting(ctx context.Context, t target, w work, note func(r *measurement, before, after usage)) (r measurement, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	m := newMeter()
-	payload := makePayload(w.Payload)
+	payload := w.payload()
 	var callers sync.WaitGroup
 	for i := range w.Callers {
 		callers.Go(func() {
-			if err := m.loop(ctx, i, t, w.Service, payload); err != nil {
+			if err := m.loop(ctx, i, t, w, payload); err != nil {
 				cancel(err)
 			}
 		})
@@ -127,6 +143,9 @@ func closedLoop(ctx context.Context, t target, w work) (r measurement, err error
 	allocs, cgo := countAllocs(), runtime.NumCgoCall()
 	m.on.Store(true)
 	pause(ctx, time.Duration(w.LengthMS)*time.Millisecond)
+	for ctx.Err() == nil && m.times().TotalCount() == 0 {
+		pause(ctx, time.Millisecond) // longer, for one job
+	}
 	m.on.Store(false)
 	after, err := usageOf(before.pids)
 	allocs, cgo = countAllocs()-allocs, runtime.NumCgoCall()-cgo
@@ -143,7 +162,11 @@ func closedLoop(ctx context.Context, t target, w work) (r measurement, err error
 	}
 	r.fill(m.times())
 	r.Allocs, r.Cgo = float64(allocs)/float64(r.Jobs), float64(cgo)/float64(r.Jobs)
-	return r, r.charge(before, after)
+	if err := r.charge(before, after); err != nil {
+		return r, err
+	}
+	note(&r, before, after)
+	return r, nil
 }
 
 // countAllocs returns how many objects this process has allocated so far.
@@ -153,14 +176,14 @@ func countAllocs() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-func (m *meter) loop(ctx context.Context, caller int, t target, service string, payload []byte) error {
+func (m *meter) loop(ctx context.Context, caller int, t target, w work, payload []byte) error {
 	start := time.Now()
 	for !m.over.Load() {
-		result, err := t.call(ctx, service, payload)
+		result, err := t.call(ctx, w.Service, payload)
 		if err != nil {
 			return fmt.Errorf("caller %d: %w", caller, err)
 		}
-		if !bytes.Equal(result, payload) {
+		if w.isEcho() && !same(result, payload) {
 			return fmt.Errorf("caller %d: sent %d octets, got %d others", caller, len(payload), len(result))
 		}
 		now := time.Now()
@@ -168,6 +191,16 @@ func (m *meter) loop(ctx context.Context, caller int, t target, service string, 
 		start = now
 	}
 	return nil
+}
+
+// same compares payloads, of large ones only the ends: comparing a megabyte takes
+// as long as sending it.
+func same(a, b []byte) bool {
+	const end = 4096
+	if len(a) != len(b) || len(a) <= 2*end {
+		return bytes.Equal(a, b)
+	}
+	return bytes.Equal(a[:end], b[:end]) && bytes.Equal(a[len(a)-end:], b[len(b)-end:])
 }
 
 func makePayload(size int) []byte {

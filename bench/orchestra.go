@@ -23,9 +23,9 @@ import (
 type conductor struct {
 	results *results
 	log     io.Writer
-	dir     string          // with the tools, and a folder for each run
-	absent  map[string]bool // peers whose tools could not be had
-	runs    int             // done
+	dir     string           // with the tools, and a folder for each run
+	absent  map[failure]bool // those whose tools could not be had
+	runs    int              // done
 	total   int
 	began   time.Time
 }
@@ -43,8 +43,8 @@ func measureAll(ctx context.Context, o options, log io.Writer) (*results, error)
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	c := &conductor{log: log, dir: dir, absent: map[string]bool{}, results: &results{
-		options: o, rounds: map[place][]*measurement{}, skipped: map[string]string{}, failed: map[string]string{},
+	c := &conductor{log: log, dir: dir, absent: map[failure]bool{}, results: &results{
+		options: o, rounds: map[place][]*measurement{}, skipped: map[failure]string{}, failed: map[failure]string{},
 	}}
 	if err := c.prepare(ctx); err != nil {
 		return nil, err
@@ -52,6 +52,9 @@ func measureAll(ctx context.Context, o options, log io.Writer) (*results, error)
 	c.began = time.Now()
 	for round := range o.settings.rounds {
 		for _, x := range o.experiments() {
+			if round >= x.rounds(o.settings) {
+				continue
+			}
 			if err := c.play(ctx, x, round); err != nil {
 				return nil, err
 			}
@@ -69,26 +72,44 @@ func (c *conductor) prepare(ctx context.Context) error {
 			wanted = append(wanted, p)
 		}
 	}
+	var more []string
+	for _, x := range o.experiments() {
+		for _, id := range x.peers() {
+			if p, err := peerByID(id); err == nil && o.wants(p) {
+				more = append(more, x.needs[id]...)
+			}
+		}
+	}
 	fmt.Fprintln(c.log, "building the peers")
-	built, err := makeTools(ctx, c.dir, wanted)
+	built, err := makeTools(ctx, c.dir, wanted, more)
 	if err != nil {
 		return err
 	}
 	for _, p := range wanted {
-		switch why := p.missing(built); {
-		case errors.Is(why, errAbsent):
-			c.absent[p.id()] = true
-			c.results.skipped[p.id()] = why.Error()
-			fmt.Fprintf(c.log, "skipped %s: %v\n", p.id(), why)
-		case why != nil:
-			c.absent[p.id()] = true
-			c.results.failed[p.id()] = why.Error()
-			fmt.Fprintf(c.log, "FAILED %s: %v\n", p.id(), why)
+		c.admit(p, "", p.needs, built)
+		for _, x := range o.experiments() {
+			c.admit(p, x.name, x.needs[p.id()], built)
 		}
 	}
 	c.results.system = describe(ctx, c.dir)
 	fmt.Fprintf(c.log, "%s, load average %s\n", c.results.system.machine, c.results.system.loadAverage)
-	return c.each(func(*experiment, work, *peer) error { c.total += o.settings.rounds; return nil })
+	return c.each(func(x *experiment, _ work, _ *peer) error { c.total += x.rounds(o.settings); return nil })
+}
+
+// admit finds out whether the peer can take part in a case, or in any, if the
+// programs that it needs were built or not.
+func (c *conductor) admit(p *peer, experiment string, needs []string, built map[string]error) {
+	why, at := missing(needs, built), failure{p.id(), experiment}
+	switch {
+	case errors.Is(why, errAbsent):
+		c.absent[at] = true
+		c.results.skipped[at] = why.Error()
+		fmt.Fprintf(c.log, "skipped %s: %v\n", at, why)
+	case why != nil:
+		c.absent[at] = true
+		c.results.failed[at] = why.Error()
+		fmt.Fprintf(c.log, "FAILED %s: %v\n", at, why)
+	}
 }
 
 // each calls f for every peer that can take part at every point of every case.
@@ -108,7 +129,7 @@ func (c *conductor) eachOf(x *experiment, f func(*experiment, work, *peer) error
 			if err != nil {
 				return err
 			}
-			if !c.results.options.wants(p) || c.absent[id] {
+			if !c.results.options.wants(p) || c.absent[failure{id, ""}] || c.absent[failure{id, x.name}] {
 				continue
 			}
 			if err := f(x, w, p); err != nil {
@@ -130,9 +151,9 @@ func (c *conductor) play(ctx context.Context, x *experiment, round int) error {
 		c.runs++
 		at := w.place(p.id())
 		c.results.rounds[at] = append(c.results.rounds[at], r)
-		what := fmt.Sprintf("%3d/%d round %d %s callers %-4d %-22s", c.runs, c.total, round+1, w.Case, w.Callers, p.id())
+		what := fmt.Sprintf("%3d/%d round %d %s callers %-4d %-22s", c.runs, c.total, round+1, w.name(), w.Callers, p.id())
 		if err != nil {
-			c.results.failed[p.id()] = err.Error()
+			c.results.failed[failure{p.id(), w.Case}] = err.Error()
 			fmt.Fprintf(c.log, "%s FAILED: %v\n", what, err)
 			return nil
 		}
@@ -168,7 +189,7 @@ func (c *conductor) run(ctx context.Context, p *peer, w work) (r *measurement, e
 	defer cancel()
 	o := order{Peer: p.id(), Tools: c.dir, Dir: dir, Work: w}
 	if folder := c.results.options.profile; folder != "" {
-		name := fmt.Sprintf("%s-%s-%d.pprof", w.Case, strings.ReplaceAll(p.id(), "/", "-"), w.Callers)
+		name := strings.NewReplacer("/", "-", " ", "-").Replace(fmt.Sprintf("%s-%s-%d.pprof", w.name(), p.id(), w.Callers))
 		o.Profile = filepath.Join(folder, name)
 	}
 	text, err := json.Marshal(o)

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // peer is one way to get a job done in another process.
@@ -14,6 +15,9 @@ type peer struct {
 	client string // what its callers are written in: go or cxx
 	ours   bool   // its failure fails the whole run
 	about  string // how it is set up, for people
+
+	// aside says that it takes part only where a case names it.
+	aside bool
 
 	// oneWorker says that it always has one worker, which uses all processors.
 	oneWorker bool
@@ -44,6 +48,31 @@ type work struct {
 	Payload  int    `json:"payload"` // octets
 	WarmMS   int    `json:"warm_ms"`
 	LengthMS int    `json:"length_ms"` // of the measurement
+
+	// Point tells points apart whose callers and payload are the same.
+	Point string `json:"point"`
+	// Text is the payload; empty: Payload octets of no meaning.
+	Text string `json:"text"`
+	// Rate is how many jobs are submitted in a second; 0: as many as get done.
+	Rate float64 `json:"rate"`
+	// Services and Runners are how many there are; 0: one.
+	Services int `json:"services"`
+	Runners  int `json:"runners"`
+	// Cost is bcrypt's.
+	Cost int `json:"cost"`
+}
+
+// name of the point, for people.
+func (w work) name() string { return strings.TrimSpace(w.Case + " " + w.Point) }
+
+// isEcho says that a result is the payload again.
+func (w work) isEcho() bool { return w.Case != "crypto" }
+
+func (w work) payload() []byte {
+	if w.Text != "" { // what the service computes from
+		return []byte(w.Text)
+	}
+	return makePayload(w.Payload)
 }
 
 // site is where a peer is started: a process of its own, with a folder of its
@@ -73,6 +102,7 @@ func peers() []*peer {
 		rawDirect(), rawBroker(), rawBrokerGo(),
 		embedded("go"), embedded("cxx"), standAlone("go"), standAlone("cxx"),
 		natsPeer(), grpcPeer(), gearmand(),
+		inProcess(), semaphore(), pool(), library("go"), library("cxx"),
 	}
 }
 

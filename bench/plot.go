@@ -36,7 +36,7 @@ func plotEcho(r *results, dir string) error {
 		}
 		picture := newPlot(p.title, "callers", p.unit)
 		picture.Y.Scale, picture.Y.Tick.Marker = plot.LogScale{}, decades{}
-		picture.X.Scale, picture.X.Tick.Marker = plot.LogScale{}, powers{}
+		picture.X.Scale, picture.X.Tick.Marker = plot.LogScale{}, powers{most: 1024}
 		if err := addLines(picture, lines); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (r *results) byCallers(x *experiment, of func(row) float64) (lines []line, 
 		}
 		l := line{name: id, ours: p.ours}
 		for _, row := range rows {
-			if row.Peer == p.name && row.Worker == p.worker && row.Client == p.client && row.Rounds > 0 {
+			if row.is(p) && row.Rounds > 0 {
 				l.points = append(l.points, plotter.XY{X: float64(row.Callers), Y: of(row)})
 			}
 		}
@@ -107,6 +107,24 @@ func addLines(p *plot.Plot, lines []line) error {
 	return nil
 }
 
+// addCurves draws lines of so many points that none is marked.
+func addCurves(p *plot.Plot, lines []line) error {
+	p.Add(plotter.NewGrid())
+	for i, l := range lines {
+		drawn, err := plotter.NewLine(l.points)
+		if err != nil {
+			return fmt.Errorf("plot %s: %w", l.name, err)
+		}
+		drawn.Color, drawn.Width = plotutil.Color(i), vg.Points(1.4)
+		if l.ours {
+			drawn.Width = vg.Points(2.6)
+		}
+		p.Add(drawn)
+		p.Legend.Add(l.name, drawn)
+	}
+	return nil
+}
+
 // save writes a picture as PNG and as SVG.
 func save(p *plot.Plot, path string) error {
 	for _, kind := range []string{".png", ".svg"} {
@@ -118,11 +136,11 @@ func save(p *plot.Plot, path string) error {
 }
 
 // powers marks the powers of two on an axis, every second one.
-type powers struct{}
+type powers struct{ most float64 }
 
 // Ticks implements plot.Ticker.
-func (powers) Ticks(least, most float64) (ticks []plot.Tick) {
-	for x := 1.0; x <= min(most, 1024); x *= 4 {
+func (p powers) Ticks(least, most float64) (ticks []plot.Tick) {
+	for x := 1.0; x <= min(most, p.most); x *= 4 {
 		if x >= least {
 			ticks = append(ticks, plot.Tick{Value: x, Label: strconv.Itoa(int(x))})
 		}

@@ -4,9 +4,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // results are all that was measured.
@@ -16,9 +19,23 @@ type results struct {
 	// rounds are the measurements at each place, one for each round; nil where
 	// it failed.
 	rounds map[place][]*measurement
-	// skipped and failed say why, by the peer's id.
-	skipped map[string]string
-	failed  map[string]string
+	// skipped and failed say why.
+	skipped map[failure]string
+	failed  map[failure]string
+}
+
+// failure is where something is missing or failed.
+type failure struct {
+	peer       string // its id
+	experiment string // the case; empty: all
+}
+
+// why looks up what happened to a peer in a case; empty: nothing.
+func why(reasons map[failure]string, peer, experiment string) string {
+	if reason := reasons[failure{peer, ""}]; reason != "" {
+		return reason
+	}
+	return reasons[failure{peer, experiment}]
 }
 
 // row is one line of results.json: one peer at one point of a case. The figures
@@ -31,6 +48,7 @@ type row struct {
 	Callers int    `json:"callers"`
 	Workers int    `json:"workers"`
 	Payload int    `json:"payload"` // octets
+	Point   string `json:"point,omitempty"`
 
 	// Skipped and Failed say why there are no figures.
 	Skipped string `json:"skipped,omitempty"`
@@ -57,6 +75,23 @@ type row struct {
 
 	Machine  string            `json:"machine"`
 	Versions map[string]string `json:"versions"`
+
+	// More are the figures that the case adds. They stand among the others.
+	More map[string]float64 `json:"-"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (r row) MarshalJSON() ([]byte, error) {
+	type plain row
+	text, err := json.Marshal(plain(r))
+	if err != nil || len(r.More) == 0 {
+		return text, err
+	}
+	more, err := json.Marshal(r.More)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(text[:len(text)-1], ','), more[1:]...), nil
 }
 
 // rows returns a row for each place of a case.
@@ -72,14 +107,22 @@ func (r *results) rows(x *experiment) (rows []row, err error) {
 			}
 		}
 	}
+	if x.finish != nil {
+		x.finish(r, rows)
+	}
 	return rows, nil
+}
+
+// is says whether the row is of that peer.
+func (r row) is(p *peer) bool {
+	return r.Peer == p.name && r.Worker == p.worker && r.Client == p.client
 }
 
 func (r *results) row(p *peer, w work) row {
 	out := row{
 		Peer: p.name, Case: w.Case, Worker: p.worker, Client: p.client,
-		Callers: w.Callers, Workers: w.Workers, Payload: w.Payload,
-		Skipped: r.skipped[p.id()], Failed: r.failed[p.id()],
+		Callers: w.Callers, Workers: w.Workers, Payload: w.Payload, Point: w.Point,
+		Skipped: why(r.skipped, p.id(), w.Case), Failed: why(r.failed, p.id(), w.Case),
 		Machine: r.system.machine, Versions: r.system.versions,
 	}
 	if p.oneWorker {
@@ -97,6 +140,17 @@ func (r *results) row(p *peer, w work) row {
 		return out
 	}
 	out.Spread = map[string][2]float64{}
+	note := func(key string, of func(m measurement) float64) float64 {
+		values := make([]float64, len(all))
+		for i, m := range all {
+			values[i] = of(m)
+		}
+		s := spreadOf(values)
+		if s.most > 0 {
+			out.Spread[key] = [2]float64{thousandth(s.least), thousandth(s.most)}
+		}
+		return thousandth(s.median)
+	}
 	for _, f := range []struct {
 		key string
 		to  *float64
@@ -112,17 +166,31 @@ func (r *results) row(p *peer, w work) row {
 		{"client_allocs_per_job", &out.Allocs, func(m measurement) float64 { return m.Allocs }},
 		{"client_cgo_per_job", &out.Cgo, func(m measurement) float64 { return m.Cgo }},
 	} {
-		values := make([]float64, len(all))
-		for i, m := range all {
-			values[i] = f.of(m)
+		*f.to = note(f.key, f.of)
+	}
+	for key := range all[0].More {
+		if out.More == nil {
+			out.More = map[string]float64{}
 		}
-		s := spreadOf(values)
-		*f.to = thousandth(s.median)
-		if s.most > 0 {
-			out.Spread[f.key] = [2]float64{thousandth(s.least), thousandth(s.most)}
-		}
+		out.More[key] = note(key, func(m measurement) float64 { return m.More[key] })
 	}
 	return out
+}
+
+// times merges a histogram of all rounds at a place.
+func (r *results) times(at place, name string) (*hdrhistogram.Histogram, error) {
+	all := newHistogram()
+	for _, m := range r.rounds[at] {
+		if m == nil || m.Times[name] == nil {
+			continue
+		}
+		times, err := hdrhistogram.Decode(m.Times[name])
+		if err != nil {
+			return nil, fmt.Errorf("histogram %s of %s: %w", name, at.peer, err)
+		}
+		all.Merge(times)
+	}
+	return all, nil
 }
 
 // thousandth drops digits that mean nothing.
@@ -156,6 +224,9 @@ func (r *results) write(dir string) error {
 		return err
 	}
 	for _, x := range r.options.experiments() {
+		if x.plots == nil {
+			continue
+		}
 		if err := x.plots(r, dir); err != nil {
 			return err
 		}

@@ -24,10 +24,12 @@ const roleFlag = "-role"
 
 // roles by name. They return when ctx is cancelled, which SIGTERM does.
 var roles = map[string]func(ctx context.Context, args []string) error{
-	"load":        load,
-	"nats-server": natsServer,
-	"nats-worker": natsWorker,
-	"grpc-worker": grpcWorker,
+	"load":         load,
+	"nats-server":  natsServer,
+	"nats-worker":  natsWorker,
+	"grpc-worker":  grpcWorker,
+	"web":          webApp,
+	"many-workers": manyWorkers,
 }
 
 // playRole serves in a process that takes part in the benchmark, and never
@@ -81,7 +83,11 @@ func load(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := p.measure(ctx, s)
+	measure := p.measure
+	if x := experimentByName(o.Work.Case); x != nil && x.measure != nil {
+		measure = func(ctx context.Context, s *site) (measurement, error) { return x.play(ctx, s, p) }
+	}
+	r, err := measure(ctx, s)
 	stopProfile()
 	// With the processes of the peer gone, those left over are nobody's.
 	if pids, lerr := relatives(); err == nil && (lerr != nil || len(pids) > 1) {
@@ -124,9 +130,15 @@ func (p *peer) measure(ctx context.Context, s *site) (r measurement, err error) 
 	return closedLoop(ctx, t, s.work)
 }
 
+// play measures as the case wants it.
+func (x *experiment) play(ctx context.Context, s *site, p *peer) (r measurement, err error) {
+	defer func() { err = errors.Join(err, s.children.stop()) }()
+	return x.measure(ctx, s, p)
+}
+
 // hello has one job done before the callers come.
 func hello(ctx context.Context, t target, w work) error {
-	_, err := t.call(ctx, w.Service, makePayload(w.Payload))
+	_, err := t.call(ctx, w.Service, w.payload())
 	if err != nil {
 		return fmt.Errorf("the first job: %w", err)
 	}
@@ -140,12 +152,12 @@ func serve(ctx context.Context, ready string) {
 	<-ctx.Done()
 }
 
-// missing returns the programs that the peer needs and that could not be had,
-// with the reason of the first.
-func (p *peer) missing(built map[string]error) error {
-	i := slices.IndexFunc(p.needs, func(name string) bool { return built[name] != nil })
+// missing returns why the first of these programs that could not be had is
+// missing.
+func missing(needs []string, built map[string]error) error {
+	i := slices.IndexFunc(needs, func(name string) bool { return built[name] != nil })
 	if i < 0 {
 		return nil
 	}
-	return built[p.needs[i]]
+	return built[needs[i]]
 }

@@ -28,16 +28,20 @@ var tools = []struct {
 	name string
 	make func(ctx context.Context, to string) error
 }{
-	{"powerhose-master", buildMaster},
-	{"cxx-worker", buildWorker},
+	{"powerhose-master", func(ctx context.Context, to string) error { return buildCommand(ctx, "powerhose-master", to) }},
+	{"powerhose-worker", func(ctx context.Context, to string) error { return buildCommand(ctx, "powerhose-worker", to) }},
+	{"cxx-worker", func(ctx context.Context, to string) error { return buildNative(ctx, to, "OFF") }},
+	{"powerhose-cworker", func(ctx context.Context, to string) error { return buildNative(ctx, to, "ON") }},
+	{"crypto-loop", func(ctx context.Context, to string) error { return buildNative(ctx, to, "ON") }},
+	{"crypto-keys", copyKeys},
 	{"raw", func(ctx context.Context, to string) error { return compile(ctx, "raw.cpp", "libzmq", to) }},
 	{"gearman", func(ctx context.Context, to string) error { return compile(ctx, "gearman.cpp", "gearmand", to) }},
 	{"gearmand", findGearmand},
 }
 
 // makeTools makes all tools that any of the peers needs. A tool that cannot be
-// had has an error in the result.
-func makeTools(ctx context.Context, dir string, wanted []*peer) (map[string]error, error) {
+// had has an error in the result. More are tools that cases need.
+func makeTools(ctx context.Context, dir string, wanted []*peer, more []string) (map[string]error, error) {
 	if err := os.CopyFS(dir, native); err != nil {
 		return nil, fmt.Errorf("unpack the sources: %w", err)
 	}
@@ -46,6 +50,9 @@ func makeTools(ctx context.Context, dir string, wanted []*peer) (map[string]erro
 		for _, name := range p.needs {
 			needed[name] = true
 		}
+	}
+	for _, name := range more {
+		needed[name] = true
 	}
 	built := map[string]error{}
 	for _, t := range tools {
@@ -78,31 +85,45 @@ func root(ctx context.Context) (string, error) {
 	return output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}", "github.com/powerhose/powerhose")
 }
 
-func buildMaster(ctx context.Context, to string) error {
+// buildCommand builds one of our programs in Go.
+func buildCommand(ctx context.Context, name, to string) error {
 	dir, err := root(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = output(ctx, dir, "go", "build", "-o", to, "./cmd/powerhose-master")
+	_, err = output(ctx, dir, "go", "build", "-o", to, "./cmd/"+name)
 	return err
 }
 
-// buildWorker builds the worker in C++. It takes a while the first time, so the
-// objects are kept beside the results.
-func buildWorker(ctx context.Context, to string) error {
+// buildNative builds programs of native/worker and of cworker. It takes a while
+// the first time, so the objects are kept beside the results.
+func buildNative(ctx context.Context, to string, withCrypto string) error {
 	dir, err := root(ctx)
 	if err != nil {
 		return err
 	}
-	cache := filepath.Join(dir, "bench", "out", "build")
+	cache, target := filepath.Join(dir, "bench", "out", "build"), filepath.Base(to)
 	if _, err := output(ctx, "", "cmake", "-S", filepath.Join(dir, "bench", "native", "worker"), "-B", cache,
-		"-DCMAKE_BUILD_TYPE=Release", "-DPOWERHOSE_CWORKER="+filepath.Join(dir, "cworker")); err != nil {
+		"-DCMAKE_BUILD_TYPE=Release", "-DPOWERHOSE_CWORKER="+filepath.Join(dir, "cworker"), "-DBENCH_CRYPTO="+withCrypto); err != nil {
 		return err
 	}
-	if _, err := output(ctx, "", "cmake", "--build", cache, "--target", "cxx-worker", "-j", strconv.Itoa(runtime.NumCPU())); err != nil {
+	if withCrypto == "ON" {
+		targets, err := output(ctx, "", "cmake", "--build", cache, "--target", "help")
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(targets, " crypto-loop") {
+			return fmt.Errorf("libcrypto++ or libprotobuf: %w", errAbsent)
+		}
+	}
+	if _, err := output(ctx, "", "cmake", "--build", cache, "--target", target, "-j", strconv.Itoa(runtime.NumCPU())); err != nil {
 		return err
 	}
-	return os.Symlink(filepath.Join(cache, "cxx-worker"), to)
+	path := filepath.Join(cache, target)
+	if _, err := os.Stat(path); err != nil {
+		path = filepath.Join(cache, "cworker", "program", target)
+	}
+	return os.Symlink(path, to)
 }
 
 func findGearmand(_ context.Context, to string) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,8 +52,9 @@ func parentOf(path string) (parent int, state string, ok bool) {
 // usage is what a set of processes has used up to a moment.
 type usage struct {
 	pids    []int
-	cpu     time.Duration // theirs
-	machine time.Duration // everybody's, and what a hypervisor took away
+	each    []time.Duration // the processor time of each of them
+	cpu     time.Duration   // theirs
+	machine time.Duration   // everybody's, and what a hypervisor took away
 	at      time.Time
 }
 
@@ -65,6 +67,12 @@ func usageNow() (usage, error) {
 	return usageOf(pids)
 }
 
+// usedBy is the processor time of one of the processes between two moments.
+func usedBy(pid int, before, after usage) time.Duration {
+	i := slices.Index(before.pids, pid)
+	return after.each[i] - before.each[i]
+}
+
 // usageOf is quick: the processes are at work meanwhile.
 func usageOf(pids []int) (usage, error) {
 	u := usage{pids: pids, at: time.Now()}
@@ -73,6 +81,7 @@ func usageOf(pids []int) (usage, error) {
 		if err != nil {
 			return u, fmt.Errorf("processor time of process %d, which may have ended: %w", pid, err)
 		}
+		u.each = append(u.each, used)
 		u.cpu += used
 	}
 	var err error
@@ -107,17 +116,26 @@ func cpuTime(pid int) (time.Duration, error) {
 // peakRSS adds up the largest resident set of each process, in octets.
 func peakRSS(pids []int) (total int64, err error) {
 	for _, pid := range pids {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		n, err := statusKiB(pid, "VmHWM:")
 		if err != nil {
 			return 0, err
 		}
-		_, rest, _ := strings.Cut(string(status), "VmHWM:")
-		kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		n, err := strconv.ParseInt(kib, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("peak memory of process %d: %w", pid, err)
-		}
-		total += n << 10
+		total += n
 	}
 	return total, nil
+}
+
+// statusKiB reads a size in octets from a process' /proc/PID/status.
+func statusKiB(pid int, name string) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), name)
+	kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	n, err := strconv.ParseInt(kib, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("memory of process %d: %w", pid, err)
+	}
+	return n << 10, nil
 }

@@ -18,7 +18,7 @@ class meter {
   using clock = std::chrono::steady_clock;
 
   // Jobs of the first warm_ms milliseconds do not count, those that begin and
-  // end in the measure_ms after that do.
+  // end in the measure_ms after that do. If none does, it goes on for one.
   meter(long warm_ms, long measure_ms)
       : begin_(clock::now() + std::chrono::milliseconds(warm_ms)), length_(std::chrono::milliseconds(measure_ms)) {
     times_.reserve(1 << 20);
@@ -28,8 +28,9 @@ class meter {
   clock::time_point done(clock::time_point started) {
     auto now = clock::now();
     if (measuring_) {
-      over_ = now >= begin_ + length_;
-      if (!over_ && started >= begin_) times_.push_back((now - started).count());
+      const bool late = now >= begin_ + length_;
+      if (started >= begin_ && (!late || times_.empty())) times_.push_back((now - started).count());
+      over_ = late && !times_.empty();
     } else if (now >= begin_) {
       measuring_ = true;
       say("begin");
