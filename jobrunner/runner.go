@@ -54,12 +54,16 @@ type Job struct {
 	// Wait is how long the job may wait for a worker to start it. 0 means until
 	// its deadline; NoWait refuses it at once if it cannot start now.
 	Wait time.Duration
-	// Idempotent says that running the job twice is as good as once: if its
-	// worker is lost, another runs it. The same as Retries: 1.
+	// Idempotent says that running the job more than once is as good as once: if
+	// its worker is lost, another runs it. The same as Retries: 1.
 	Idempotent bool
 	// Retries is how many more workers may run the job after one was lost that
-	// may have started it, 0 to 255. A job that two workers died of is not
-	// given to a third, whatever it says here.
+	// may have started it, 0 to 255. A master does not give a job that two
+	// workers died of to a third, whatever it says here. Each master counts for
+	// itself: when the master is lost, the Runner sends the job to the next one
+	// with one retry less. So if r masters are lost one after the other, each
+	// after a worker that had the job, it starts 2r + 1 times in all, r being
+	// Retries: 3 times for Idempotent. With 0 it never starts twice.
 	Retries int
 }
 

@@ -4,6 +4,9 @@ package worker
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +26,9 @@ type ownSocket struct {
 // openOwn replaces the own socket, and returns the endpoint of the new one.
 func (e *engine) openOwn(listen endpoint.Endpoint) (string, error) {
 	e.closeOwn(0)
-	e.listening++
+	if e.listening++; e.listening == 1 {
+		removeStale(listen)
+	}
 	at, err := e.ownEndpoint(listen)
 	if err != nil {
 		return "", err
@@ -59,6 +64,29 @@ func (e *engine) ownEndpoint(listen endpoint.Endpoint) (endpoint.Endpoint, error
 
 func numbered(listen endpoint.Endpoint, n int) string {
 	return listen.String() + "." + strconv.Itoa(n)
+}
+
+// removeStale removes the sockets of a worker with the same Listen that was
+// killed. Its successor takes over only the numbers that it needs itself.
+func removeStale(listen endpoint.Endpoint) {
+	if !listen.IsIPC() {
+		return
+	}
+	dir, name := filepath.Split(listen.Path())
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // the bind says why
+	}
+	for _, entry := range entries {
+		number, ok := strings.CutPrefix(entry.Name(), name+".")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil || n < 1 || strconv.Itoa(n) != number || entry.Type()&fs.ModeSocket == 0 {
+			continue
+		}
+		if at, err := endpoint.ParseBind(numbered(listen, n)); err == nil {
+			zmqnet.RemoveStale(at)
+		}
+	}
 }
 
 // checkListen refuses endpoints that cannot be another one for each

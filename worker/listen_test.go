@@ -3,6 +3,9 @@
 package worker_test
 
 import (
+	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +105,47 @@ func TestListen(t *testing.T) {
 			m.leave(r)
 		})
 	}
+}
+
+// A worker that was killed leaves its sockets behind.
+func TestListenRemovesStaleSockets(t *testing.T) {
+	t.Parallel()
+	m := newMaster(t)
+	listen := ipcIn(t, "own.sock")
+	path := strings.TrimPrefix(listen, "ipc://")
+	socket := func(name string, lock bool) net.Listener {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path + name, Net: "unix"})
+		require.NoError(t, err)
+		l.SetUnlinkOnClose(false)
+		if lock {
+			require.NoError(t, os.WriteFile(path+name+".lock", []byte("1\n"), 0o600))
+		}
+		return l
+	}
+	for _, name := range []string{".2", ".17", ".x", ".02", "2", ".0"} {
+		require.NoError(t, socket(name, true).Close())
+	}
+	require.NoError(t, socket(".4", false).Close()) // nobody of us
+	live := socket(".3", true)
+	defer live.Close()
+	require.NoError(t, os.WriteFile(path+".5", nil, 0o600))
+	e, err := endpoint.ParseBind(listen + ".6")
+	require.NoError(t, err)
+	other, err := zmqnet.NewRouter(zmqnet.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close(0)) }()
+	_, err = other.Bind(e)
+	require.NoError(t, err)
+
+	r := start(t, worker.Config{Services: worker.Services{"": worker.Text(upper)}, Backend: m.endpoint, Listen: listen})
+	require.Equal(t, listen+".1", m.register().Endpoint)
+	require.NoFileExists(t, path+".2")
+	require.NoFileExists(t, path+".17")
+	for _, name := range []string{".x", ".02", "2", ".0", ".3", ".4", ".5", ".6"} {
+		require.FileExists(t, path+name)
+	}
+	m.welcome(protocol.Welcome{})
+	m.leave(r)
 }
 
 func TestListenWhereItCannot(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 	DefaultMaxRunners = 4096
 	defaultBatch      = 64
 	defaultPrefetch   = 64
+	leastUnread       = 256 << 20
 )
 
 // Config of a Hub. A zero field means its default.
@@ -40,6 +41,10 @@ type Config struct {
 	// MaxWorkers and MaxRunners bound the registered peers. Default to 4096
 	// and 4096.
 	MaxWorkers, MaxRunners int
+	// MaxUnread is how many octets may have been sent to a runner that it has
+	// not read; beyond, it is lost. At least twice MaxMessage. Defaults to 256 MiB
+	// or, if that is more, 8 times MaxMessage.
+	MaxUnread int64
 	// Batch is how many jobs go into one message at most, for peers that
 	// accept batches. Defaults to 64; 1 or less turns batches off.
 	Batch int
@@ -75,6 +80,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxRunners <= 0 {
 		c.MaxRunners = DefaultMaxRunners
 	}
+	if c.MaxUnread <= 0 {
+		c.MaxUnread = max(leastUnread, 8*c.MaxMessage)
+	}
 	switch {
 	case c.Batch == 0:
 		c.Batch = defaultBatch
@@ -100,6 +108,8 @@ func (c Config) validate() error {
 	switch {
 	case c.MaxMessage < protocol.MinMessage || c.MaxMessage > protocol.MaxMessage:
 		return fmt.Errorf("MaxMessage is %d octets, allowed are %d to %d", c.MaxMessage, protocol.MinMessage, protocol.MaxMessage)
+	case c.MaxUnread < 2*c.MaxMessage:
+		return fmt.Errorf("MaxUnread is %d octets, the least is %d, twice MaxMessage", c.MaxUnread, 2*c.MaxMessage)
 	case d.Heartbeat < protocol.MinHeartbeat || d.Heartbeat > protocol.MaxHeartbeat:
 		return fmt.Errorf("heartbeat is %v, allowed are %v to %v", d.Heartbeat, protocol.MinHeartbeat, protocol.MaxHeartbeat)
 	case d.Liveness < protocol.MinLiveness || d.Liveness > protocol.MaxLiveness:

@@ -57,7 +57,10 @@ func (h *Hub) fromRunner(r *runner, cmd protocol.Command, fields []byte) {
 			h.notify(&r.peer, h.scratch)
 		}
 	case protocol.CommandPong:
-		h.step(&dispatch.Event{Kind: dispatch.EventRunnerBeat, Runner: r.id})
+		if err = protocol.ParseEmpty(fields); err == nil {
+			h.hasRead(r)
+			h.step(&dispatch.Event{Kind: dispatch.EventRunnerBeat, Runner: r.id})
+		}
 	case protocol.CommandStatus:
 		if err = protocol.ParseEmpty(fields); err == nil {
 			h.sendStatus(r)
@@ -101,8 +104,9 @@ func (h *Hub) registerRunner(fields []byte) {
 		return
 	}
 	conn, cred := strings.Clone(h.msg.ID), h.msg.Peer
+	var unread reading
 	if old := h.runners[conn]; old != nil {
-		cred = old.cred
+		cred, unread = old.cred, old.reading // what was sent on this connection lies there still
 		h.loseRunner(old, "registered again")
 	}
 	if len(h.runners) >= h.cfg.MaxRunners {
@@ -111,7 +115,7 @@ func (h *Hub) registerRunner(fields []byte) {
 		return
 	}
 	h.lastRunnerID++
-	r := &runner{id: h.lastRunnerID, reg: reg, since: h.now}
+	r := &runner{id: h.lastRunnerID, reg: reg, since: h.now, reading: unread}
 	r.peer = peer{conn: conn, cred: cred, role: protocol.RoleRunner, runner: r, batch: max(1, min(reg.Batch, h.cfg.Batch))}
 	welcome := h.welcome()
 	if r.batch > 1 {

@@ -49,9 +49,10 @@ type worker struct {
 
 type runner struct {
 	peer
-	id    dispatch.RunnerID
-	reg   protocol.Registration
-	since dispatch.Time
+	id      dispatch.RunnerID
+	reg     protocol.Registration
+	since   dispatch.Time
+	reading reading
 }
 
 func (p *peer) stopWatch() {
@@ -104,7 +105,7 @@ func (h *Hub) write(p *peer, header, payload []byte, frames int) bool {
 	default:
 		err = h.writeTo(p.socket(h), p.conn, header, payload, frames)
 	}
-	return h.sentTo(p, err)
+	return h.sentTo(p, len(header)+len(payload), err)
 }
 
 // notify sends a message of the registration connection, which is another one
@@ -113,7 +114,7 @@ func (h *Hub) notify(p *peer, header []byte) bool {
 	if !h.flush(p) {
 		return false
 	}
-	return h.sentTo(p, h.writeTo(p.socket(h), p.conn, header, nil, 1))
+	return h.sentTo(p, len(header), h.writeTo(p.socket(h), p.conn, header, nil, 1))
 }
 
 func (h *Hub) writeTo(s *inlet, conn string, header, payload []byte, frames int) error {
@@ -131,13 +132,13 @@ func (p *peer) socket(h *Hub) *inlet {
 	return h.back
 }
 
-// sentTo judges a peer by what became of a message to it. A full queue is as
-// bad as a missing connection: it cannot happen to a peer that keeps reading,
-// and a peer that has died may look like that.
-func (h *Hub) sentTo(p *peer, err error) bool {
+// sentTo judges a peer by what became of a message of that size to it. A full
+// queue is as bad as a missing connection: it cannot happen to a peer that keeps
+// reading, and a peer that has died may look like that.
+func (h *Hub) sentTo(p *peer, size int, err error) bool {
 	switch {
 	case err == nil:
-		return true
+		return p.runner == nil || h.wrote(p.runner, size)
 	case errors.Is(err, zmqnet.ErrUnreachable), errors.Is(err, zmqnet.ErrAgain):
 		h.lose(p, err.Error())
 	case errors.Is(err, zmqnet.ErrTooLarge):

@@ -60,8 +60,7 @@ func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) erro
 	defer stop()
 	ready()
 	for {
-		for h.turn(in.take()) { // the first one looks at every socket
-		}
+		h.turns(&in, signals)
 		if h.finished() {
 			break
 		}
@@ -74,6 +73,23 @@ func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) erro
 	h.close(farewell)
 	return h.failed
 }
+
+// turns does what there is to do. Waiting finds out which sockets have news, so
+// one that is never found empty must not keep it from that for long: the others
+// would not be heard.
+func (h *Hub) turns(in *inbox, signals *zmqnet.Signals) {
+	for n := 1; h.turn(in.take()); n++ { // the first one looks at every socket
+		if n%turnsUnheard == 0 {
+			if err := signals.Wait(0); err != nil {
+				h.fail(err)
+			}
+		}
+	}
+}
+
+// turnsUnheard is how many turns that lead to another one go by without asking
+// for signals, which is a system call.
+const turnsUnheard = 4
 
 // finished reports whether there is nothing left to serve.
 func (h *Hub) finished() bool {

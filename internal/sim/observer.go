@@ -277,6 +277,10 @@ func (o *observer) toWorker(c *conn, first, more []byte) {
 				o.w.fail(nil, "%s sends a WELCOME that nobody asked for, or that is malformed: %v", o.m.p.name, err)
 			}
 			delete(o.asked, c)
+			if f := o.w.files[reg.Ledger]; f != nil && m.Ledger && o.m.p.rng.oneIn(o.w.script.BadLedgers) {
+				o.w.saw(SightBadLedger)
+				f.broken, m.Ledger = true, false // somebody shortens it now
+			}
 			o.regs = append(o.regs, &registration{
 				conn: c, reg: reg, services: o.w.script.bits(reg.Services),
 				most: reg.Capacity + min(m.Prefetch, reg.Prefetch), batch: m.Batch, ledger: m.Ledger, since: o.rounds,

@@ -35,6 +35,7 @@ type ipcLock struct {
 	endpoint endpoint.Endpoint
 	file     *os.File
 	socket   fs.FileInfo // what listen made, nil before
+	closed   func()      // to be called once libzmq was told to close the descriptor, nil before listen
 }
 
 // lockIPC prepares the directory and takes the lock, or returns *InUseError.
@@ -42,8 +43,12 @@ func lockIPC(e endpoint.Endpoint) (*ipcLock, error) {
 	if err := endpoint.PrepareDir(e); err != nil {
 		return nil, err
 	}
+	return openLock(e, os.O_CREATE)
+}
+
+func openLock(e endpoint.Endpoint, flags int) (*ipcLock, error) {
 	name := e.Path() + lockSuffix
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, socketMode)
+	f, err := os.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|flags, socketMode)
 	if err != nil {
 		return nil, fmt.Errorf("zmqnet: lock for %q: %w", e.String(), err)
 	}
@@ -129,6 +134,9 @@ func (l *ipcLock) listen() (int, error) {
 		l.socket, err = os.Lstat(path)
 	}
 	if err == nil {
+		l.closed, err = surviveAccept(fd)
+	}
+	if err == nil {
 		err = unix.Listen(fd, backlog)
 	}
 	if err != nil {
@@ -200,6 +208,9 @@ func (l *ipcLock) removeSocket() {
 
 // release gives back the lock.
 func (l *ipcLock) release() {
+	if l.closed != nil {
+		l.closed()
+	}
 	_ = l.file.Truncate(0) // the pid would be somebody else's one day
 	l.file.Close()
 }

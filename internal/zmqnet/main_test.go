@@ -21,12 +21,18 @@ import (
 // killed or its standard input ends.
 const helperEnv = "ZMQNET_TEST_LISTEN"
 
+// helpers are what this binary does instead of testing, by the variable that
+// says so and holds an endpoint.
+var helpers = map[string]func(address string){helperEnv: helper}
+
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	if address := os.Getenv(helperEnv); address != "" {
-		helper(address)
-		return
+	for env, help := range helpers {
+		if address := os.Getenv(env); address != "" {
+			help(address)
+			return
+		}
 	}
 	code := m.Run()
 	if code == 0 {
