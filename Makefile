@@ -187,7 +187,7 @@ cover: deps ## Run the tests and write their coverage to bin/cover.html
 	$(say) 'see $(BIN)/cover.html'
 
 .PHONY: sim
-sim: deps-build ## Simulate SEEDS runs of masters, runners and workers with faults, or for TIME=2m, or EVENTS=1000000000
+sim: deps-build-go ## Simulate SEEDS runs of masters, runners and workers with faults, or for TIME=2m, or EVENTS=1000000000
 	$(say) 'simulating $(if $(TIME)$(EVENTS),$(if $(TIME),for $(TIME)) $(if $(EVENTS),$(EVENTS) events),$(SEEDS) seeds)'
 	@go build $(BUILDFLAGS) -o $(BIN)/test/ ./internal/sim/powerhose-sim
 	@$(BIN)/test/powerhose-sim $(if $(TIME),-time $(TIME)) $(if $(EVENTS),-events $(EVENTS)) \

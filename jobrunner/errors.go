@@ -22,7 +22,8 @@ var (
 	// could wait. It did not run.
 	ErrNoWorker = errors.New("no worker offers the service")
 	// ErrBusy: the waiting room is full, or the job had no chance to be done
-	// before its deadline. It did not run; Error.RetryAfter is a hint.
+	// before its deadline, which mostly shows at once, and now and then only
+	// while it waits. It did not run; Error.RetryAfter is a hint.
 	ErrBusy = errors.New("busy")
 	// ErrTimedOut: the deadline passed. It matches context.DeadlineExceeded
 	// too, and one of the next two.

@@ -2,9 +2,8 @@
 
 // A worker that answers each job of the service "echo" with the job itself.
 
-#include <powerhose/worker.hpp>
-
 #include <cstdio>
+#include <powerhose/worker.hpp>
 
 int main() try {
   powerhose::worker w;

@@ -5,11 +5,10 @@
 //
 //     square-worker 2
 
-#include <powerhose/spawn.hpp>
-#include <powerhose/worker.hpp>
-
 #include <cstdio>
 #include <cstdlib>
+#include <powerhose/spawn.hpp>
+#include <powerhose/worker.hpp>
 #include <stdexcept>
 
 class square : public powerhose::handler {
@@ -18,7 +17,8 @@ class square : public powerhose::handler {
     std::size_t read = 0;
     const std::string text(job.payload());
     const long long number = std::stoll(text, &read);
-    if (read != text.size() || std::llabs(number) > 3'000'000'000) throw std::out_of_range("not a number I can square");
+    if (read != text.size() || std::llabs(number) > 3'000'000'000)
+      throw std::out_of_range("not a number I can square");
     return std::to_string(number * number);
   }
 };

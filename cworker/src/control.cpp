@@ -8,22 +8,23 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
-#include <utility>
-
 #include <powerhose/worker.hpp>
+#include <utility>
 
 namespace powerhose::detail {
 
 void poll_until(pollfd* fds, std::size_t count, moment until) {
   using std::chrono::nanoseconds;
   constexpr nanoseconds longest = std::chrono::hours(1);
-  const nanoseconds left = std::clamp<nanoseconds>(until - std::chrono::steady_clock::now(), nanoseconds(0), longest);
+  const nanoseconds left =
+      std::clamp<nanoseconds>(until - std::chrono::steady_clock::now(), nanoseconds(0), longest);
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
   const timespec timeout{static_cast<time_t>(seconds.count()), static_cast<long>((left - seconds).count())};
   ::ppoll(fds, count, &timeout, nullptr);
 }
 
-control::control(const signal_block* signals, const unique_fd& stop, int lifeline, engine& controlled, logger log)
+control::control(const signal_block* signals, const unique_fd& stop, int lifeline, engine& controlled,
+                 logger log)
     : stop_(stop), lifeline_(lifeline), engine_(controlled), log_(std::move(log)) {
   if (signals == nullptr) return;
   signals_ = signals->open();
@@ -47,7 +48,8 @@ void control::obey(const std::vector<pollfd>& polled, moment now) {
     if (signals_ && p.fd == signals_.get()) on_signal(now);
     if (p.fd == lifeline_) {
       char ignored[64];
-      if (::read(lifeline_, ignored, sizeof ignored) == 0) exit_now(exit_status::failed, "the parent process is gone");
+      if (::read(lifeline_, ignored, sizeof ignored) == 0)
+        exit_now(exit_status::failed, "the parent process is gone");
     }
   }
 }

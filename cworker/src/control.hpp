@@ -5,9 +5,8 @@
 #include <poll.h>
 
 #include <optional>
-#include <vector>
-
 #include <powerhose/options.hpp>
+#include <vector>
 
 #include "engine.hpp"
 #include "fd.hpp"

@@ -6,12 +6,11 @@
 #include <cstdlib>
 #include <deque>
 #include <mutex>
+#include <powerhose/worker.hpp>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <powerhose/worker.hpp>
 
 #include "loop.hpp"
 
@@ -37,7 +36,7 @@ class crew final : public loop {
 
   unique_fd nudge_;  // wakes the helm: something is in done_
 
-  std::mutex mutex_;  // guards the next five
+  std::mutex mutex_;              // guards the next five
   std::condition_variable work_;  // todo_ or closing_ changed
   std::condition_variable rest_;  // busy_ changed
   std::deque<place*> todo_;
@@ -133,7 +132,8 @@ void crew::labour() {
     if (!guard_.same_process()) {
       // A child of a handler that called fork() and returned here. There is
       // nobody whom an exception could reach.
-      constexpr char text[] = "powerhose: a handler forked and its child returned: it must call _exit or exec\n";
+      constexpr char text[] =
+          "powerhose: a handler forked and its child returned: it must call _exit or exec\n";
       [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, sizeof text - 1);
       std::_Exit(exit_status::failed);
     }

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-
 #include <powerhose/error.hpp>
 
 #include "text.hpp"
@@ -28,7 +27,8 @@ bool starts_with(std::string_view text, std::string_view with) { return text.sub
 
 std::string check_path(std::string_view text, std::string_view path) {
   if (path.empty()) refuse(text, "has no path: write ipc:///absolute/path");
-  if (path[0] == '@') refuse(text, "is an abstract socket, which any local user may use: use an absolute path");
+  if (path[0] == '@')
+    refuse(text, "is an abstract socket, which any local user may use: use an absolute path");
   if (path[0] != '/') refuse(text, "is not absolute: write ipc:///absolute/path, with three slashes");
   for (const char c : path) {
     if (c >= 0 && (c < 0x20 || c == 0x7f)) refuse(text, "has a control character: remove it");
@@ -36,7 +36,8 @@ std::string check_path(std::string_view text, std::string_view path) {
     if (c == '~') refuse(text, "has a \"~\", which is not expanded here: write the directory's full name");
   }
   const std::string_view last = path.substr(path.rfind('/') + 1);
-  if (last.empty() || last == "." || last == "..") refuse(text, "names a directory: add the name of the socket");
+  if (last.empty() || last == "." || last == "..")
+    refuse(text, "names a directory: add the name of the socket");
   if (path.size() > max_socket_path)
     refuse(text, "has a path of " + std::to_string(path.size()) + " octets, a unix socket allows " +
                      std::to_string(max_socket_path) + ": choose a shorter directory");
@@ -149,8 +150,9 @@ std::string endpoint::text() const {
 
 void endpoint::check_secure(bool insecure) const {
   if (insecure || is_ipc() || is_loopback()) return;
-  refuse(text(), "leaves this machine, and nothing would be encrypted or authenticated: "
-                 "set the insecure option if the network is private, or use ipc");
+  refuse(text(),
+         "leaves this machine, and nothing would be encrypted or authenticated: "
+         "set the insecure option if the network is private, or use ipc");
 }
 
 std::string runtime_directory() {

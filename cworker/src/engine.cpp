@@ -5,10 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <utility>
-
 #include <powerhose/error.hpp>
 #include <powerhose/version.hpp>
+#include <utility>
 
 #include "text.hpp"
 #include "wire/limits.hpp"
@@ -272,7 +271,8 @@ void engine::report_end(const action& a) {
   switch (why_) {
     case reason::drained: return log_.info("drained");
     case reason::refused: return log_.error("the master refuses this worker: " + printable(a.text));
-    case reason::master_gone: return log_.error("the master is gone: nothing came from " + config_.backend.text());
+    case reason::master_gone:
+      return log_.error("the master is gone: nothing came from " + config_.backend.text());
     default: return log_.error(std::string("ending: ") + name_of(why_));
   }
 }

@@ -8,10 +8,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <powerhose/options.hpp>
 #include <string>
 #include <vector>
-
-#include <powerhose/options.hpp>
 
 #include "ledger.hpp"
 #include "link.hpp"
@@ -28,7 +27,7 @@ struct engine_config {
   std::optional<endpoint> own;  ///< listen mode
   std::vector<offer> offers;
   std::size_t capacity = 1;
-  std::size_t prefetch = 0;            ///< offered if there is a ledger
+  std::size_t prefetch = 0;             ///< offered if there is a ledger
   std::size_t prefetch_unledgered = 0;  ///< and if there is none
   std::size_t batch = 0;
   bool wants_ledger = false;

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <optional>
 #include <string>
-
 #include <zmq.hpp>
 
 #include "endpoint.hpp"

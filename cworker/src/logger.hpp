@@ -2,10 +2,9 @@
 
 #pragma once
 
+#include <powerhose/options.hpp>
 #include <string>
 #include <utility>
-
-#include <powerhose/options.hpp>
 
 namespace powerhose::detail {
 

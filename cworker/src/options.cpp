@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <powerhose/options.hpp>
-
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <string>
-
 #include <powerhose/error.hpp>
+#include <powerhose/options.hpp>
+#include <string>
 
 #include "text.hpp"
 
@@ -23,7 +21,8 @@ std::string variable(const char* name) {
 }
 
 [[noreturn]] void refuse(const char* name, const std::string& value, const char* wanted) {
-  throw error(errc::bad_option, std::string(name) + " is \"" + detail::printable(value) + "\": not " + wanted);
+  throw error(errc::bad_option,
+              std::string(name) + " is \"" + detail::printable(value) + "\": not " + wanted);
 }
 
 // Calls set() with the number in a variable, if it is set.

@@ -5,9 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <string>
-
 #include <powerhose/job.hpp>
+#include <string>
 
 #include "session_jobs.hpp"
 #include "wire/code.hpp"

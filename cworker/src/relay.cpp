@@ -47,12 +47,12 @@ class relay final : public loop {
   bool steer(std::uint64_t job, std::unique_lock<std::mutex>& helm);
   void have_mercy(std::uint64_t job);
 
-  std::mutex helm_;  // guards engine_, control_ and failure_
+  std::mutex helm_;             // guards engine_, control_ and failure_
   std::exception_ptr failure_;  // what went wrong while the relief was at the helm
 
-  std::atomic<std::uint64_t> job_{0};    // the number of the job that runs, 0 if none does
+  std::atomic<std::uint64_t> job_{0};  // the number of the job that runs, 0 if none does
   std::atomic<bool> timer_set_{false};
-  std::atomic<bool> relieved_{false};    // the relief is at the helm
+  std::atomic<bool> relieved_{false};  // the relief is at the helm
   std::atomic<bool> closing_{false};
   std::uint64_t jobs_ = 0;  // of the thread that called run()
 

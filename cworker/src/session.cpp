@@ -62,9 +62,9 @@ moment session::deadline() const {
 }
 
 // Each public function: the time, the rest is forgotten at its end.
-#define POWERHOSE_STEP(now, out)       \
+#define POWERHOSE_STEP(now, out)      \
   if (state_ == state::ended) return; \
-  out_ = &(out);                       \
+  out_ = &(out);                      \
   wake_up(now)
 
 void session::tick(moment now, actions& out) {
@@ -93,8 +93,8 @@ void session::received(moment now, const message& m, actions& out) {
   header head;
   if (const flaw bad = check_envelope(role::worker, direction::from_master, m.frames[0], m.count, head)) {
     // Only a message whose header is in order can have held jobs.
-    const bool counted = bad.kind == fault::malformed && m.frames[0].size() >= header_size &&
-                         head.who == role::worker;
+    const bool counted =
+        bad.kind == fault::malformed && m.frames[0].size() >= header_size && head.who == role::worker;
     return broken(counted ? head.what : command::pong, bad.text);
   }
   handle(head, m);
@@ -142,9 +142,7 @@ void session::drain(moment now, actions& out) {
   draining_ = true;
   cut_ = later(now_, config_.drain_timeout);
   switch (state_) {
-    case state::registered:
-      told_ = true;
-      return send(command::drain);
+    case state::registered: told_ = true; return send(command::drain);
     case state::registering:
       // We may be welcome already, and a job on its way: DRAIN follows WELCOME.
       return;
@@ -271,7 +269,9 @@ void session::on_error(const peer_error& e) {
       }
       break;
     case error_code::unknown_command:
-    case error_code::too_large: emit_text(act::complaint, std::string(name_of(e.code)) + ": " + e.text); break;
+    case error_code::too_large:
+      emit_text(act::complaint, std::string(name_of(e.code)) + ": " + e.text);
+      break;
     default: end(reason::refused, std::string(name_of(e.code)) + ": " + e.text);
   }
 }

@@ -69,7 +69,7 @@ struct message {
   view frames[2];
   std::size_t count = 0;
   std::shared_ptr<const void> owner;  ///< keeps the octets of the frames alive
-  std::string peer;                   ///< where on our own socket it came from; empty: the registration connection
+  std::string peer;  ///< where on our own socket it came from; empty: the registration connection
 };
 
 struct session_config {
@@ -117,7 +117,7 @@ class session {
  public:
   session(moment now, session_config config);
 
-  void tick(moment now, actions& out);                       ///< let everything that is due happen
+  void tick(moment now, actions& out);                        ///< let everything that is due happen
   void received(moment now, const message& m, actions& out);  ///< a message arrived
   void done(moment now, std::size_t slot, actions& out);      ///< the handler of a started job returned
   void fenced(moment now, std::size_t slot, actions& out);    ///< a job was not started: the ledger is closed
@@ -184,9 +184,9 @@ class session {
   moment stuck_;
   bool is_stuck_ = false;
 
-  welcome greeting_;      // the latest
+  welcome greeting_;       // the latest
   bool welcomed_ = false;  // there was one
-  bool fence_ = false;    // the ledger was found closed; the master's ERROR is yet to come
+  bool fence_ = false;     // the ledger was found closed; the master's ERROR is yet to come
 
   bool draining_ = false;
   bool told_ = false;  // DRAIN was sent in this registration

@@ -19,7 +19,8 @@ job_record session_jobs::pop() {
 }
 
 bool session_jobs::take(const job_ref& ref) {
-  const auto at = std::find_if(queue_.begin(), queue_.end(), [&](const job_record& j) { return j.ref == ref; });
+  const auto at =
+      std::find_if(queue_.begin(), queue_.end(), [&](const job_record& j) { return j.ref == ref; });
   if (at == queue_.end()) return false;
   queue_.erase(at);
   return true;

@@ -24,8 +24,8 @@ inline moment later(moment t, std::chrono::nanoseconds d) {
 /// A job as the master sent it.
 struct job_record {
   job_ref ref;
-  moment deadline;          ///< when its time left is over
-  std::size_t service = 0;  ///< which of session_config::services
+  moment deadline;           ///< when its time left is over
+  std::size_t service = 0;   ///< which of session_config::services
   std::uint64_t number = 0;  ///< counts the JOBs since REGISTER, this one included
   view headers;
   view payload;

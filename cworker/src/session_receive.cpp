@@ -52,7 +52,8 @@ void session::on_batch(const header& head, const message& m) {
   batch_reader records(head.fields);
   batch_record r;
   while (records.next(r)) {
-    if (r.what != command::job) return broken(command::batch, "BATCH from the master with something else than JOB");
+    if (r.what != command::job)
+      return broken(command::batch, "BATCH from the master with something else than JOB");
     // A record that is flawed ends the batch.
     if (const flaw bad = on_job(r.fields, r.payload, m)) return broken(command::batch, bad.text);
   }

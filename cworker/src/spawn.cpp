@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <powerhose/spawn.hpp>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -16,8 +14,8 @@
 #include <cstdio>
 #include <exception>
 #include <optional>
-
 #include <powerhose/error.hpp>
+#include <powerhose/spawn.hpp>
 
 #include "control.hpp"
 #include "fd.hpp"
@@ -268,9 +266,10 @@ void check_count(unsigned n) {
 int spawn(unsigned n, const std::function<int()>& work, const spawn_options& settings) {
   check_count(n);
   if (detail::count_threads() > own_threads)
-    throw error(errc::misuse,
-                "spawn: this process has several threads already (ZeroMQ makes some too): a copy made by fork() "
-                "would have only one of them. Call spawn first in main, or let it start a program");
+    throw error(
+        errc::misuse,
+        "spawn: this process has several threads already (ZeroMQ makes some too): a copy made by fork() "
+        "would have only one of them. Call spawn first in main, or let it start a program");
   signal_takeover signals;
   nursery processes(n, settings, signals);
   return processes.run([&] { return fork_worker(work, signals); });
@@ -302,11 +301,13 @@ int start_program(const std::vector<std::string>& command) {
 #endif
   pid_t pid = 0;
   const std::vector<char*> arguments = pointers(command);
-  const int failed = ::posix_spawnp(&pid, command[0].c_str(), &actions, &attributes, arguments.data(), environ);
+  const int failed =
+      ::posix_spawnp(&pid, command[0].c_str(), &actions, &attributes, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (failed != 0)
-    throw error(errc::resources, "cannot start " + detail::printable(command[0]) + ": " + detail::errno_text(failed));
+    throw error(errc::resources,
+                "cannot start " + detail::printable(command[0]) + ": " + detail::errno_text(failed));
   return pid;
 }
 

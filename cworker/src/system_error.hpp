@@ -3,10 +3,9 @@
 #pragma once
 
 #include <cerrno>
+#include <powerhose/error.hpp>
 #include <string>
 #include <system_error>
-
-#include <powerhose/error.hpp>
 
 namespace powerhose::detail {
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <powerhose/worker.hpp>
-
 #include <unistd.h>
 
 #include <algorithm>
 #include <optional>
+#include <powerhose/worker.hpp>
 #include <utility>
 #include <vector>
 
@@ -30,8 +29,8 @@ constexpr std::chrono::milliseconds least_drain{1};
 [[noreturn]] void refuse(const std::string& text) { throw error(errc::bad_option, text); }
 
 std::string out_of_range(const char* name, unsigned long value, unsigned long low, unsigned long high) {
-  return std::string(name) + " is " + std::to_string(value) + ": allowed are " + std::to_string(low) + " to " +
-         std::to_string(high);
+  return std::string(name) + " is " + std::to_string(value) + ": allowed are " + std::to_string(low) +
+         " to " + std::to_string(high);
 }
 
 void check(const options& o) {
@@ -162,7 +161,8 @@ worker& worker::operator=(worker&&) noexcept = default;
 worker& worker::on(std::string_view service, std::shared_ptr<handler> object) {
   impl_->guard.check();
   const std::string name = "service \"" + detail::printable(service) + "\"";
-  if (const detail::flaw bad = detail::check_service(service)) throw error(errc::bad_service, name + ": " + bad.text);
+  if (const detail::flaw bad = detail::check_service(service))
+    throw error(errc::bad_service, name + ": " + bad.text);
   if (!object) throw error(errc::bad_service, name + " has no handler");
   if (impl_->ran) throw error(errc::misuse, name + " is offered too late: run() was called");
   for (const detail::offer& o : impl_->offers) {
@@ -179,7 +179,8 @@ worker& worker::on(std::string_view service, std::shared_ptr<handler> object) {
 
 int worker::run() {
   impl_->guard.check();
-  if (std::exchange(impl_->ran, true)) throw error(errc::misuse, "run() was called before: a worker runs once");
+  if (std::exchange(impl_->ran, true))
+    throw error(errc::misuse, "run() was called before: a worker runs once");
   if (impl_->offers.empty()) throw error(errc::bad_service, "no service is offered: call on() before run()");
   return impl_->serve();
 }

@@ -17,10 +17,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <powerhose/spawn.hpp>
 #include <string>
 #include <vector>
-
-#include <powerhose/spawn.hpp>
 
 #include "support/master.hpp"
 
@@ -30,7 +29,9 @@ using clock_type = std::chrono::steady_clock;
 
 double seconds(clock_type::duration d) { return std::chrono::duration<double>(d).count(); }
 
-double seconds(const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; }
+double seconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
 
 class bench {
  public:

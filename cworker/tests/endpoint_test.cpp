@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <doctest/doctest.h>
+#include "endpoint.hpp"
 
+#include <doctest/doctest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <powerhose/error.hpp>
 
-#include "endpoint.hpp"
 #include "support/environment.hpp"
 #include "support/master.hpp"
 
@@ -29,8 +29,8 @@ std::string refusal(const std::string& text, bool listen = false) {
 }  // namespace
 
 TEST_CASE("endpoint: good ones") {
-  for (const char* text : {"ipc:///run/powerhose/backend.sock", "tcp://127.0.0.1:5555", "tcp://host-1.example:1",
-                           "tcp://[::1]:65535", "tcp://[fe80::1%eth0]:7"}) {
+  for (const char* text : {"ipc:///run/powerhose/backend.sock", "tcp://127.0.0.1:5555",
+                           "tcp://host-1.example:1", "tcp://[::1]:65535", "tcp://[fe80::1%eth0]:7"}) {
     CAPTURE(text);
     CHECK(endpoint::parse(text).text() == text);
   }
@@ -81,7 +81,8 @@ TEST_CASE("endpoint: bad ones, and what to do about it") {
 }
 
 TEST_CASE("endpoint: what leaves the machine needs leave") {
-  for (const char* text : {"ipc:///run/x", "tcp://127.0.0.1:5", "tcp://127.9.9.9:5", "tcp://localhost:5", "tcp://[::1]:5"})
+  for (const char* text :
+       {"ipc:///run/x", "tcp://127.0.0.1:5", "tcp://127.9.9.9:5", "tcp://localhost:5", "tcp://[::1]:5"})
     CHECK_NOTHROW(endpoint::parse(text).check_secure(false));
   for (const char* text : {"tcp://10.0.0.1:5", "tcp://host:5", "tcp://[fe80::1]:5"}) {
     CHECK_THROWS_AS(endpoint::parse(text).check_secure(false), powerhose::error);

@@ -48,7 +48,9 @@ TEST_CASE("jobs: payloads of any kind and size") {
 
 TEST_CASE("jobs: what a handler throws becomes the job's error") {
   class object final : public powerhose::handler {
-    std::string handle(const powerhose::job& job) override { throw std::logic_error("no " + std::string(job.payload())); }
+    std::string handle(const powerhose::job& job) override {
+      throw std::logic_error("no " + std::string(job.payload()));
+    }
   };
   for (const threading t : all_threadings) {
     CAPTURE(name_of(t));
@@ -56,7 +58,9 @@ TEST_CASE("jobs: what a handler throws becomes the job's error") {
     running_worker w(with(m, t), [](powerhose::worker& worker) {
       worker.on("exception", std::make_shared<object>());
       worker.on("number", [](const powerhose::job&) -> std::string { throw 42; });
-      worker.on("long", [](const powerhose::job&) -> std::string { throw std::runtime_error(std::string(9999, '\xff')); });
+      worker.on("long", [](const powerhose::job&) -> std::string {
+        throw std::runtime_error(std::string(9999, '\xff'));
+      });
     });
     m.accept();
     m.give({1, "way", "exception"});
@@ -82,15 +86,30 @@ TEST_CASE("jobs: a handler sees service, headers and time") {
   running_worker w(options_for(m), [](powerhose::worker& worker) {
     worker.on("look", [](const powerhose::job& job) {
       std::string out(job.service());
-      for (const auto& [name, value] : job.headers()) out += "|" + std::string(name) + "=" + std::string(value);
-      out += "|" + std::string(job.header("b").value_or("none")) + "|" + std::string(job.header("c").value_or("none"));
-      const bool timely = job.time_left() > std::chrono::seconds(50) && job.time_left() <= std::chrono::minutes(1);
+      for (const auto& [name, value] : job.headers())
+        out += "|" + std::string(name) + "=" + std::string(value);
+      out += "|" + std::string(job.header("b").value_or("none")) + "|" +
+             std::string(job.header("c").value_or("none"));
+      const bool timely =
+          job.time_left() > std::chrono::seconds(50) && job.time_left() <= std::chrono::minutes(1);
       return out + (timely && !job.cancelled() ? "|in time" : "|late");
     });
   });
   m.accept();
   job j{1, "", "look"};
-  j.headers = std::string("\x01" "a" "\x00\x01" "1" "\x01" "b" "\x00\x02" "22" "\x01" "b" "\x00\x00", 15);
+  j.headers = std::string(
+      "\x01"
+      "a"
+      "\x00\x01"
+      "1"
+      "\x01"
+      "b"
+      "\x00\x02"
+      "22"
+      "\x01"
+      "b"
+      "\x00\x00",
+      15);
   m.give(j);
   CHECK(m.expect_result().payload == "look|a=1|b=22|b=|22|none|in time");
   CHECK(w.leave(m) == "0");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <doctest/doctest.h>
+#include "ledger.hpp"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,10 +10,8 @@
 
 #include <atomic>
 #include <filesystem>
-
 #include <powerhose/error.hpp>
 
-#include "ledger.hpp"
 #include "support/environment.hpp"
 #include "support/shared_word.hpp"
 

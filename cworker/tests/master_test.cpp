@@ -3,7 +3,6 @@
 // What a worker and its master do beside jobs, over real sockets.
 
 #include <doctest/doctest.h>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -177,7 +176,8 @@ TEST_CASE("master: no answer to REGISTER, so another connection") {
 }
 
 TEST_CASE("master: refuses") {
-  for (const auto code : {detail::error_code::version, detail::error_code::refused, detail::error_code::wrong_role}) {
+  for (const auto code :
+       {detail::error_code::version, detail::error_code::refused, detail::error_code::wrong_role}) {
     master m;
     std::string said;
     auto o = options_for(m);
@@ -200,9 +200,8 @@ TEST_CASE("master: heartbeats go on while a handler computes") {
     auto o = options_for(m);
     o.threads = t;
     event go;
-    running_worker w(o, [&](powerhose::worker& worker) {
-      worker.on("wait", [&](const powerhose::job&) { go.wait(); });
-    });
+    running_worker w(
+        o, [&](powerhose::worker& worker) { worker.on("wait", [&](const powerhose::job&) { go.wait(); }); });
     m.accept(steady());
     m.answers_pings = false;
     m.give({1, "", "wait"});
@@ -227,9 +226,8 @@ TEST_CASE("master: computing in the only thread is not the master's silence") {
   auto o = options_for(m);
   o.threads = threading::single;
   event go;
-  running_worker w(o, [&](powerhose::worker& worker) {
-    worker.on("wait", [&](const powerhose::job&) { go.wait(); });
-  });
+  running_worker w(
+      o, [&](powerhose::worker& worker) { worker.on("wait", [&](const powerhose::job&) { go.wait(); }); });
   m.accept(brisk());
   m.give({1, "", "wait"});
   CHECK_FALSE(m.hears(milliseconds(1500)));  // five times what counts as silence
@@ -262,9 +260,15 @@ TEST_CASE("master: garbage is dropped") {
   };
   running_worker w(o);
   m.accept();
-  for (const auto& frames : std::vector<std::vector<std::string>>{
-           {"x"}, {"PHZ"}, {std::string("PHZ\x02W\x01")}, {"PHZ\x01R\x06"}, {"PHZ\x01W\xff"}, {"", "x"},
-           {"PHZ\x01W\x03", "x", "y", "z"}, {std::string(100000, 'x')}, {"PHZ\x01W\x0e\x03\xff\xff"}})
+  for (const auto& frames : std::vector<std::vector<std::string>>{{"x"},
+                                                                  {"PHZ"},
+                                                                  {std::string("PHZ\x02W\x01")},
+                                                                  {"PHZ\x01R\x06"},
+                                                                  {"PHZ\x01W\xff"},
+                                                                  {"", "x"},
+                                                                  {"PHZ\x01W\x03", "x", "y", "z"},
+                                                                  {std::string(100000, 'x')},
+                                                                  {"PHZ\x01W\x0e\x03\xff\xff"}})
     m.send_frames(frames);
   m.give({1, "x"});
   CHECK(m.expect_result().payload == "x");

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <doctest/doctest.h>
-
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdint>
-#include <vector>
-
 #include <powerhose/spawn.hpp>
 #include <powerhose/worker.hpp>
+#include <vector>
 
 #include "support/environment.hpp"
 
@@ -84,9 +82,10 @@ TEST_CASE("options: nonsense in the environment") {
   const struct {
     const char* name;
     const char* value;
-  } cases[] = {{"POWERHOSE_CAPACITY", "many"},   {"POWERHOSE_CAPACITY", "0"},       {"POWERHOSE_PREFETCH", "1x"},
-               {"POWERHOSE_PATIENCE", "5"},      {"POWERHOSE_DRAIN_TIMEOUT", "-1s"}, {"POWERHOSE_LOG_LEVEL", "loud"},
-               {"POWERHOSE_LIFELINE_FD", "999"}, {"POWERHOSE_LIFELINE_FD", "-1"}};
+  } cases[] = {{"POWERHOSE_CAPACITY", "many"},     {"POWERHOSE_CAPACITY", "0"},
+               {"POWERHOSE_PREFETCH", "1x"},       {"POWERHOSE_PATIENCE", "5"},
+               {"POWERHOSE_DRAIN_TIMEOUT", "-1s"}, {"POWERHOSE_LOG_LEVEL", "loud"},
+               {"POWERHOSE_LIFELINE_FD", "999"},   {"POWERHOSE_LIFELINE_FD", "-1"}};
   for (const auto& c : cases) {
     CAPTURE(c.name);
     const variable set(c.name, c.value);
@@ -107,9 +106,11 @@ TEST_CASE("worker: checks its options") {
   CHECK(code_of(with([](options& o) { o.prefetch = 257; })) == errc::bad_option);
   CHECK(code_of(with([](options& o) { o.batch = 257; })) == errc::bad_option);
   CHECK(code_of(with([](options& o) { o.patience = std::chrono::milliseconds(99); })) == errc::bad_option);
-  CHECK(code_of(with([](options& o) { o.drain_timeout = std::chrono::milliseconds(0); })) == errc::bad_option);
+  CHECK(code_of(with([](options& o) { o.drain_timeout = std::chrono::milliseconds(0); })) ==
+        errc::bad_option);
   CHECK(code_of(with([](options& o) { o.identity = "a b"; })) == errc::bad_option);
-  CHECK(code_of(with([](options& o) { o.capacity = 2, o.threads = powerhose::threading::relay; })) == errc::bad_option);
+  CHECK(code_of(with([](options& o) { o.capacity = 2, o.threads = powerhose::threading::relay; })) ==
+        errc::bad_option);
   CHECK(code_of(with([](options& o) { o.backend = "nowhere"; })) == errc::bad_endpoint);
   CHECK(code_of(with([](options& o) { o.backend = "tcp://10.0.0.1:5"; })) == errc::bad_endpoint);
   CHECK(code_of(with([](options& o) { o.listen = "tcp://127.0.0.1:5"; })) == errc::bad_endpoint);
@@ -137,7 +138,10 @@ TEST_CASE("worker: results may be text, octets or nothing") {
   w.on("string", [](const powerhose::job&) { return std::string("x"); })
       .on("view", [](const powerhose::job& j) { return j.payload(); })
       .on("literal", [](const powerhose::job&) { return "x"; })
-      .on("octets", [](const powerhose::job&) { return std::vector<std::uint8_t>{1, 2}; })
+      .on("octets",
+          [](const powerhose::job&) {
+            return std::vector<std::uint8_t>{1, 2};
+          })
       .on("bytes", [](const powerhose::job&) { return std::vector<std::byte>{}; })
       .on("nothing", [](const powerhose::job&) {});
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "outbox.hpp"
+
 #include <doctest/doctest.h>
 
-#include "outbox.hpp"
 #include "wire/batch.hpp"
 #include "wire/frames.hpp"
 

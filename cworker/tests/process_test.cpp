@@ -3,7 +3,6 @@
 // A worker as a process: signals, forks, ends.
 
 #include <doctest/doctest.h>
-
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -72,7 +72,8 @@ TEST_CASE("session: drains in every state") {
     session_rig r;
     r.register_();
     r.drain();
-    CHECK(r.wait(seconds(10)) == words{"@1s send PING", "@2s send PING", "@3s down: silent", "@3s end: drained"});
+    CHECK(r.wait(seconds(10)) ==
+          words{"@1s send PING", "@2s send PING", "@3s down: silent", "@3s end: drained"});
   }
 }
 
@@ -85,8 +86,8 @@ TEST_CASE("session: a drain has an end") {
     r.wait(seconds(i));
     r.receive(just(command::pong));
   }
-  CHECK(r.wait(seconds(31)) ==
-        words{"@30s send BYE", "@30s down: drain timeout", "@30s cancel 0: drain timeout", "@30s end: drain timeout"});
+  CHECK(r.wait(seconds(31)) == words{"@30s send BYE", "@30s down: drain timeout",
+                                     "@30s cancel 0: drain timeout", "@30s end: drain timeout"});
 }
 
 TEST_CASE("session: BYE that nobody asked for") {
@@ -94,7 +95,8 @@ TEST_CASE("session: BYE that nobody asked for") {
   r.register_();
   CHECK(r.receive(just(command::bye)) == words{"down: evicted"});
   CHECK(r.receive(probe()) == words{"register"});
-  CHECK(r.receive(just(command::bye)) == words{"reconnect: evicted"});  // a welcome could still be on its way
+  CHECK(r.receive(just(command::bye)) ==
+        words{"reconnect: evicted"});  // a welcome could still be on its way
   CHECK(r.receive(welcome()) == words{"dropped"});
   CHECK(r.receive(probe()) == words{"register"});
   CHECK(r.receive(welcome()) == words{"up"});

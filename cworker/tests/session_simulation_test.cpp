@@ -151,7 +151,8 @@ class simulation {
       started = std::min<std::uint64_t>(started, theirs_->claimed);
     }
     for (std::size_t i = started; i < order_.size(); ++i) {
-      if (open_.count(order_[i].id) > 0 && open_[order_[i].id] == order_[i].attempt) pending_.push_back(order_[i].id);
+      if (open_.count(order_[i].id) > 0 && open_[order_[i].id] == order_[i].attempt)
+        pending_.push_back(order_[i].id);
     }
     open_.clear();
     order_.clear();
@@ -338,7 +339,7 @@ class simulation {
   bool grants_;
   bool draining_ = false;
   std::shared_ptr<shared_ledger> theirs_;
-  std::vector<job_ref> order_;                    // sent in this registration, by number
+  std::vector<job_ref> order_;                   // sent in this registration, by number
   std::map<std::uint64_t, std::uint32_t> open_;  // not answered: attempt by id
   std::deque<std::uint64_t> pending_;
   std::map<std::uint64_t, std::uint32_t> attempts_;

@@ -80,8 +80,8 @@ TEST_CASE("session: pings, and counts silence") {
   session_rig r = registered();
   CHECK(r.wait(milliseconds(2500)) == words{"@1s send PING", "@2s send PING"});
   CHECK(r.receive(just(command::pong)) == words{});
-  CHECK(r.wait(milliseconds(5900)) == words{"@3s send PING", "@4s send PING", "@5s send PING", "@5500ms down: silent",
-                                            "@5500ms reconnect: silent"});
+  CHECK(r.wait(milliseconds(5900)) == words{"@3s send PING", "@4s send PING", "@5s send PING",
+                                            "@5500ms down: silent", "@5500ms reconnect: silent"});
   CHECK(r.receive(probe()) == words{"register"});
   CHECK(r.receive(welcome()) == words{"up"});
   CHECK(r.wait(seconds(7)) == words{"@6900ms send PING"});
@@ -91,14 +91,16 @@ TEST_CASE("session: takes its intervals from WELCOME") {
   session_rig r;
   r.receive(probe());
   r.receive(welcome(milliseconds(100), 2));
-  CHECK(r.wait(milliseconds(250)) == words{"@100ms send PING", "@200ms down: silent", "@200ms reconnect: silent"});
+  CHECK(r.wait(milliseconds(250)) ==
+        words{"@100ms send PING", "@200ms down: silent", "@200ms reconnect: silent"});
 
   session_rig slow;
   slow.receive(probe());
   slow.receive(welcome(seconds(4), 2));
   // Patience never ends before there was time for a reconnect.
   CHECK(slow.wait(minutes(1)) == words{"@4s send PING", "@8s down: silent", "@8s reconnect: silent",
-                                       "@11s reconnect: no answer", "@14s reconnect: no answer", "@16s end: master gone"});
+                                       "@11s reconnect: no answer", "@14s reconnect: no answer",
+                                       "@16s end: master gone"});
 }
 
 TEST_CASE("session: gives up without a master") {
@@ -111,8 +113,9 @@ TEST_CASE("session: gives up without a master") {
   // A job that runs is cancelled, but does not keep the worker.
   session_rig busy = registered();
   CHECK(busy.receive(job(1)) == words{"start 0: 1/1 #1"});
-  CHECK(busy.wait(minutes(1)) == words{"@1s send PING", "@2s send PING", "@3s down: silent", "@3s cancel 0: silent",
-                                       "@3s reconnect: silent", "@5s end: master gone"});
+  CHECK(busy.wait(minutes(1)) == words{"@1s send PING", "@2s send PING", "@3s down: silent",
+                                       "@3s cancel 0: silent", "@3s reconnect: silent",
+                                       "@5s end: master gone"});
 }
 
 TEST_CASE("session: reconnects without WELCOME") {
@@ -174,7 +177,8 @@ TEST_CASE("session: ends when a handler of a lost registration does not return")
   CHECK(r.receive(job(1)) == words{"start 0: 1/1 #1"});
   r.sleep(milliseconds(500));
   CHECK(r.receive(probe()) == words{"down: disconnected", "cancel 0: disconnected"});
-  CHECK(r.wait(seconds(4)) == words{"@3500ms reconnect: no answer"});  // nobody speaks to one that does not register
+  CHECK(r.wait(seconds(4)) ==
+        words{"@3500ms reconnect: no answer"});  // nobody speaks to one that does not register
   CHECK(r.receive(probe()) == words{});
   CHECK(r.wait(minutes(1)) == words{"@5500ms end: wedged"});
 
@@ -238,7 +242,8 @@ TEST_CASE("session: errors of the master") {
   CHECK(r.receive(complain(3)) == words{"complaint: unknown command: why"});
   CHECK(r.receive(complain(5)) == words{"complaint: too large: why"});
   // At a frontend the error is the runner's.
-  CHECK(r.receive(complain(6, "", detail::role::runner)) == words{"down: refused", "end: refused wrong role: "});
+  CHECK(r.receive(complain(6, "", detail::role::runner)) ==
+        words{"down: refused", "end: refused wrong role: "});
 }
 
 TEST_CASE("session: listen mode") {

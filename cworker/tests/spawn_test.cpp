@@ -3,17 +3,15 @@
 // Several processes: powerhose::spawn, and a chain of generations.
 
 #include <doctest/doctest.h>
-
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <powerhose/spawn.hpp>
 #include <set>
 #include <thread>
-
-#include <powerhose/spawn.hpp>
 
 #include "support/child.hpp"
 #include "support/environment.hpp"
@@ -58,7 +56,9 @@ TEST_CASE("spawn: processes that drain together") {
 
 TEST_CASE("spawn: when one fails") {
   master m;
-  const auto kill_one = [&](const std::set<std::int64_t>& pids) { ::kill(static_cast<int>(*pids.begin()), SIGKILL); };
+  const auto kill_one = [&](const std::set<std::int64_t>& pids) {
+    ::kill(static_cast<int>(*pids.begin()), SIGKILL);
+  };
   SUBCASE("the others are stopped") {
     child c(m, test_worker({"spawn", "3", "stop"}));
     kill_one(accept_all(m, 3));
@@ -110,9 +110,7 @@ TEST_CASE("spawn: processes do not outlive their parent") {
 }
 
 TEST_CASE("spawn: not in a process that has threads") {
-  std::thread other([] {
-    CHECK_THROWS_AS(powerhose::spawn(1, [] { return 0; }), powerhose::error);
-  });
+  std::thread other([] { CHECK_THROWS_AS(powerhose::spawn(1, [] { return 0; }), powerhose::error); });
   other.join();
 }
 

@@ -16,11 +16,10 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <string>
-#include <thread>
-
 #include <powerhose/spawn.hpp>
 #include <powerhose/worker.hpp>
+#include <string>
+#include <thread>
 
 namespace {
 
@@ -94,7 +93,8 @@ int spawn(unsigned n, const std::string& policy) {
   o.on_failure = policy == "stop"    ? powerhose::after_failure::stop_all
                  : policy == "go-on" ? powerhose::after_failure::go_on
                                      : powerhose::after_failure::restart;
-  return powerhose::spawn(n, [] { return serve("auto"); }, o);
+  return powerhose::spawn(
+      n, [] { return serve("auto"); }, o);
 }
 
 // Does one job, which is the number of generations still to come, and answers

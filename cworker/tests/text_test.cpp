@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "text.hpp"
+
 #include <doctest/doctest.h>
 
 #include <fstream>
-
 #include <powerhose/version.hpp>
 
 #include "services.hpp"
-#include "text.hpp"
 #include "wire/frames.hpp"
 #include "wire/job.hpp"
 
@@ -18,7 +18,8 @@ TEST_CASE("text: durations as Go writes them") {
   const struct {
     const char* text;
     long ms;
-  } good[] = {{"0", 0}, {"300ms", 300}, {"5s", 5000}, {"1m30s", 90000}, {"1.5h", 5400000}, {"1h0m0.25s", 3600250}, {"2000us", 2}};
+  } good[] = {{"0", 0},          {"300ms", 300},         {"5s", 5000}, {"1m30s", 90000},
+              {"1.5h", 5400000}, {"1h0m0.25s", 3600250}, {"2000us", 2}};
   for (const auto& c : good) {
     CAPTURE(c.text);
     REQUIRE(parse_duration(c.text));
@@ -39,9 +40,10 @@ TEST_CASE("text: what comes from elsewhere cannot forge a line of a log") {
 
 TEST_CASE("text: error texts are UTF-8 and short") {
   CHECK(tidy_text("naïve €") == "naïve €");
-  CHECK(tidy_text("\xff" "a\xc3") == "?a?");
-  CHECK(tidy_text("\xc0\x80") == "??");          // overlong
-  CHECK(tidy_text("\xed\xa0\x80") == "???");     // a surrogate
+  CHECK(tidy_text("\xff"
+                  "a\xc3") == "?a?");
+  CHECK(tidy_text("\xc0\x80") == "??");            // overlong
+  CHECK(tidy_text("\xed\xa0\x80") == "???");       // a surrogate
   CHECK(tidy_text("\xf4\x90\x80\x80") == "????");  // beyond Unicode
   std::string text(4095, 'x');
   text += "€";
@@ -76,7 +78,8 @@ TEST_CASE("services: square") {
     CAPTURE(text);
     CHECK_THROWS_WITH(square_of(text), "square: not a decimal integer");
   }
-  CHECK_THROWS_WITH(square_of(std::string(4097, '9')), "square: the number has 4097 digits, at most 4096 are allowed");
+  CHECK_THROWS_WITH(square_of(std::string(4097, '9')),
+                    "square: the number has 4097 digits, at most 4096 are allowed");
 }
 
 TEST_CASE("version: the same as in Go") {
@@ -84,6 +87,7 @@ TEST_CASE("version: the same as in Go") {
   REQUIRE(in);
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   CHECK(text.find("const Version = \"" POWERHOSE_VERSION "\"") != std::string::npos);
-  CHECK(POWERHOSE_VERSION == std::to_string(POWERHOSE_VERSION_MAJOR) + "." + std::to_string(POWERHOSE_VERSION_MINOR) +
-                                 "." + std::to_string(POWERHOSE_VERSION_PATCH));
+  CHECK(POWERHOSE_VERSION == std::to_string(POWERHOSE_VERSION_MAJOR) + "." +
+                                 std::to_string(POWERHOSE_VERSION_MINOR) + "." +
+                                 std::to_string(POWERHOSE_VERSION_PATCH));
 }

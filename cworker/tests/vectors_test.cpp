@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "support/vectors.hpp"
+
 #include <doctest/doctest.h>
 
 #include <set>
 
-#include "support/vectors.hpp"
 #include "wire/frames.hpp"
 
 using test::decode;

@@ -6,10 +6,9 @@
 
 #pragma once
 
+#include <powerhose/export.hpp>
 #include <stdexcept>
 #include <string>
-
-#include <powerhose/export.hpp>
 
 namespace powerhose {
 

@@ -7,12 +7,11 @@
 
 #include <chrono>
 #include <optional>
+#include <powerhose/export.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <powerhose/export.hpp>
 
 namespace powerhose {
 

@@ -8,11 +8,10 @@
 #include <chrono>
 #include <functional>
 #include <optional>
-#include <string>
-#include <string_view>
-
 #include <powerhose/error.hpp>
 #include <powerhose/export.hpp>
+#include <string>
+#include <string_view>
 
 namespace powerhose {
 

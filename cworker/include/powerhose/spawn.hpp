@@ -18,12 +18,11 @@
 
 #include <chrono>
 #include <functional>
-#include <string>
-#include <vector>
-
 #include <powerhose/error.hpp>
 #include <powerhose/export.hpp>
 #include <powerhose/options.hpp>
+#include <string>
+#include <vector>
 
 namespace powerhose {
 
@@ -63,7 +62,8 @@ POWERHOSE_API int spawn(unsigned n, const std::function<int()>& work, const spaw
 /// program. It may be called with threads and ZeroMQ about, but takes SIGTERM,
 /// SIGINT and SIGCHLD for itself while it runs. A program that cannot be run
 /// counts as one that ended with 127.
-POWERHOSE_API int spawn(unsigned n, const std::vector<std::string>& command, const spawn_options& settings = {});
+POWERHOSE_API int spawn(unsigned n, const std::vector<std::string>& command,
+                        const spawn_options& settings = {});
 
 /// Starts one program and returns its process id without waiting for it: safe in
 /// a handler, where fork() alone is not. No descriptor but the standard ones is

@@ -12,16 +12,15 @@
 #pragma once
 
 #include <memory>
-#include <string>
-#include <string_view>
-#include <type_traits>
-#include <utility>
-
 #include <powerhose/error.hpp>
 #include <powerhose/export.hpp>
 #include <powerhose/job.hpp>
 #include <powerhose/options.hpp>
 #include <powerhose/version.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace powerhose {
 

@@ -28,7 +28,8 @@ void put(std::string& out, Unsigned value) {
 template <class Unsigned>
 Unsigned get(view in, std::size_t at = 0) {
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < sizeof(Unsigned); ++i) value = value << 8 | static_cast<std::uint8_t>(in[at + i]);
+  for (std::size_t i = 0; i < sizeof(Unsigned); ++i)
+    value = value << 8 | static_cast<std::uint8_t>(in[at + i]);
   return static_cast<Unsigned>(value);
 }
 

@@ -42,8 +42,9 @@ view cut_text(view text) {
 }  // namespace
 
 const char* name_of(command what) noexcept {
-  constexpr const char* names[] = {"?",     "REGISTER", "WELCOME", "JOB",    "RESULT", "CANCEL", "PING", "PONG",
-                                   "DRAIN", "BYE",      "RECALL",  "RETURN", "STATUS", "ERROR",  "BATCH"};
+  constexpr const char* names[] = {"?",      "REGISTER", "WELCOME", "JOB",   "RESULT",
+                                   "CANCEL", "PING",     "PONG",    "DRAIN", "BYE",
+                                   "RECALL", "RETURN",   "STATUS",  "ERROR", "BATCH"};
   const auto i = static_cast<std::size_t>(what);
   return i < sizeof names / sizeof *names ? names[i] : "?";
 }

@@ -36,13 +36,15 @@ void put_property(std::string& out, view name, view value) {
 flaw check_property_name(view name) {
   if (name.size() > max_property_name) return too_large("the name of a property has more than 64 octets");
   const auto legal = [](char c) { return is_lower(c) || is_digit(c) || c == '-'; };
-  if (!std::all_of(name.begin(), name.end(), legal)) return malformed("property: a name is not of a-z, 0-9 and -");
+  if (!std::all_of(name.begin(), name.end(), legal))
+    return malformed("property: a name is not of a-z, 0-9 and -");
   return sound;
 }
 
 flaw parse_number(view value, std::int64_t low, std::int64_t high, std::int64_t& out) {
   constexpr std::size_t digits = 18;  // what always fits
-  if (value.empty() || (value[0] == '0' && value.size() > 1) || !std::all_of(value.begin(), value.end(), is_digit))
+  if (value.empty() || (value[0] == '0' && value.size() > 1) ||
+      !std::all_of(value.begin(), value.end(), is_digit))
     return malformed("property: not a number");
   if (value.size() > digits) return malformed("property: a number out of its range");
   std::int64_t n = 0;

@@ -33,7 +33,8 @@ flaw for_each_property(view in, Function f) {
   if (in.size() > max_properties) return too_large("the properties have more than 32768 octets");
   property p;
   while (!in.empty()) {
-    if (!cut_property(in, p)) return malformed("properties: a name or a value is cut short, or a name is empty");
+    if (!cut_property(in, p))
+      return malformed("properties: a name or a value is cut short, or a name is empty");
     if (const flaw bad = check_property_name(p.name)) return bad;
     if (const flaw bad = f(p.name, p.value)) return bad;
   }

@@ -60,7 +60,8 @@ flaw check_texts(const registration& what) {
   for (const auto& t : texts) {
     if (const flaw bad = check_printable(t.text, t.limit)) return bad;
   }
-  if (!what.ledger.empty() && what.ledger[0] != '/') return malformed("property ledger: not an absolute path");
+  if (!what.ledger.empty() && what.ledger[0] != '/')
+    return malformed("property ledger: not an absolute path");
   return sound;
 }
 
@@ -92,7 +93,8 @@ flaw check_welcome(const welcome& what) {
   if (const flaw bad = check_printable(what.host, max_host)) return bad;
   if (const flaw bad = check_printable(what.version, max_label)) return bad;
   if (const flaw bad = check_range(what.pid, 0, max_pid)) return bad;
-  if (const flaw bad = check_range(what.heartbeat.count(), min_heartbeat.count(), max_heartbeat.count())) return bad;
+  if (const flaw bad = check_range(what.heartbeat.count(), min_heartbeat.count(), max_heartbeat.count()))
+    return bad;
   if (const flaw bad = check_range(what.liveness, min_liveness, max_liveness)) return bad;
   if (const flaw bad = check_range(what.max_message, min_message, max_message)) return bad;
   if (const flaw bad = check_range(what.batch, 0, max_batch)) return bad;
@@ -175,8 +177,8 @@ flaw parse_welcome(view fields, welcome& out) {
       {"ledger", nullptr, &ledger, 0, 1},
   };
   once seen;
-  const flaw bad = for_each_property(
-      fields, [&](view name, view value) { return set_known(table, seen, name, value); });
+  const flaw bad =
+      for_each_property(fields, [&](view name, view value) { return set_known(table, seen, name, value); });
   if (bad) return bad;
   out.heartbeat = std::chrono::milliseconds(heartbeat);
   out.ledger = ledger == 1;

@@ -19,8 +19,9 @@ namespace powerhose::detail {
 /// What a peer says of itself. Zero and empty are not sent, except where a
 /// comment says otherwise.
 struct registration {
-  std::string identity;               ///< required
-  std::vector<std::string> services;  ///< none is the same as the empty name alone; workers only, as the next five
+  std::string identity;  ///< required
+  std::vector<std::string>
+      services;  ///< none is the same as the empty name alone; workers only, as the next five
   std::int64_t capacity = default_capacity;
   std::int64_t prefetch = 0;
   std::string endpoint;

@@ -3,6 +3,7 @@
 // What somebody else would write, built in three ways: every public header, a
 // worker that is asked to stop before it begins.
 
+#include <cstdio>
 #include <powerhose/error.hpp>
 #include <powerhose/export.hpp>
 #include <powerhose/job.hpp>
@@ -10,8 +11,6 @@
 #include <powerhose/spawn.hpp>
 #include <powerhose/version.hpp>
 #include <powerhose/worker.hpp>
-
-#include <cstdio>
 
 int main() try {
   powerhose::worker w;

@@ -12,9 +12,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <stdexcept>
-
 #include <powerhose/spawn.hpp>
+#include <stdexcept>
 
 namespace test {
 

@@ -79,7 +79,8 @@ void master::come_back() {
 }
 
 bool master::receive(std::vector<std::string>& frames, milliseconds within) {
-  zmq::pollitem_t items[] = {{router_, 0, ZMQ_POLLIN, 0}, {dealer_ ? dealer_.handle() : nullptr, -1, ZMQ_POLLIN, 0}};
+  zmq::pollitem_t items[] = {{router_, 0, ZMQ_POLLIN, 0},
+                             {dealer_ ? dealer_.handle() : nullptr, -1, ZMQ_POLLIN, 0}};
   const std::size_t count = dealer_ ? 2 : 1;
   if (zmq::poll(items, count, within) == 0) return false;
   const bool own = (items[0].revents & ZMQ_POLLIN) == 0;
@@ -109,7 +110,8 @@ bool master::fill(milliseconds within) {
 
 void master::unpack(const std::vector<std::string>& frames) {
   detail::header head;
-  check(detail::check_envelope(role::worker, detail::direction::to_master, frames.at(1), frames.size() - 1, head));
+  check(detail::check_envelope(role::worker, detail::direction::to_master, frames.at(1), frames.size() - 1,
+                               head));
   peer_ = frames[0];
   if (head.what == command::ping && answers_pings) {
     send(command::pong);
@@ -137,7 +139,8 @@ bool master::hears(milliseconds within) { return fill(within); }
 
 received master::expect(command what) {
   received r = next();
-  if (r.what != what) fail(std::string("expected ") + detail::name_of(what) + ", got " + detail::name_of(r.what));
+  if (r.what != what)
+    fail(std::string("expected ") + detail::name_of(what) + ", got " + detail::name_of(r.what));
   return r;
 }
 
@@ -221,7 +224,8 @@ void master::reach(const std::string& endpoint) {
   dealer_.set(opt::rcvtimeo, static_cast<int>(milliseconds(patience).count()));
   dealer_.connect(endpoint);
   zmq::message_t probe;
-  if (!dealer_.recv(probe) || probe.size() != 0 || probe.more()) fail("no probe from the worker's own socket");
+  if (!dealer_.recv(probe) || probe.size() != 0 || probe.more())
+    fail("no probe from the worker's own socket");
 }
 
 }  // namespace test

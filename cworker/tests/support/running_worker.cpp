@@ -31,7 +31,8 @@ std::string name_of(threading t) {
   }
 }
 
-running_worker::running_worker(powerhose::options settings, const std::function<void(powerhose::worker&)>& more)
+running_worker::running_worker(powerhose::options settings,
+                               const std::function<void(powerhose::worker&)>& more)
     : worker_(std::move(settings)) {
   const auto echo = [](const powerhose::job& job) { return job.payload(); };
   worker_.on("", echo).on("echo", echo);
@@ -53,7 +54,8 @@ running_worker::~running_worker() {
 }
 
 std::string running_worker::end() {
-  if (ended_.wait_for(patience) != std::future_status::ready) throw std::runtime_error("the worker does not end");
+  if (ended_.wait_for(patience) != std::future_status::ready)
+    throw std::runtime_error("the worker does not end");
   return ended_.get();
 }
 
@@ -65,7 +67,8 @@ std::string running_worker::leave(master& m) {
 }
 
 void event::wait() {
-  if (future_.wait_for(patience) != std::future_status::ready) throw std::runtime_error("an event does not come");
+  if (future_.wait_for(patience) != std::future_status::ready)
+    throw std::runtime_error("an event does not come");
 }
 
 bool wait_until_cancelled(const powerhose::job& job) {

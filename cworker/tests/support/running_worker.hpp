@@ -5,11 +5,10 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <powerhose/worker.hpp>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <powerhose/worker.hpp>
 
 #include "support/master.hpp"
 
@@ -26,7 +25,8 @@ std::string name_of(powerhose::threading t);
 class running_worker {
  public:
   /// Offers "" and "echo", and what `more` adds.
-  explicit running_worker(powerhose::options settings, const std::function<void(powerhose::worker&)>& more = {});
+  explicit running_worker(powerhose::options settings,
+                          const std::function<void(powerhose::worker&)>& more = {});
   /// Stops it, whatever the master says.
   ~running_worker();
   running_worker(const running_worker&) = delete;
@@ -51,7 +51,9 @@ class event {
   void set() { promise_.set_value(); }
   /// Throws std::runtime_error if it takes too long.
   void wait();
-  bool wait_for(std::chrono::milliseconds d) const { return future_.wait_for(d) == std::future_status::ready; }
+  bool wait_for(std::chrono::milliseconds d) const {
+    return future_.wait_for(d) == std::future_status::ready;
+  }
 
  private:
   std::promise<void> promise_;

@@ -26,7 +26,8 @@ std::string header_of(command what) {
   return out;
 }
 
-void put_job(std::string& out, std::uint64_t id, std::chrono::microseconds time_left, const std::string& service) {
+void put_job(std::string& out, std::uint64_t id, std::chrono::microseconds time_left,
+             const std::string& service) {
   worker_job j;
   j.ref = {id, 1};
   j.time_left = time_left;
@@ -34,7 +35,9 @@ void put_job(std::string& out, std::uint64_t id, std::chrono::microseconds time_
   static_cast<void>(put_worker_job_fields(out, j));
 }
 
-std::string ref_in_words(const job_ref& ref) { return std::to_string(ref.id) + "/" + std::to_string(ref.attempt); }
+std::string ref_in_words(const job_ref& ref) {
+  return std::to_string(ref.id) + "/" + std::to_string(ref.attempt);
+}
 
 std::string to_peer(const action& a) { return a.peer.empty() ? "" : " to " + a.peer; }
 
@@ -108,7 +111,8 @@ std::string in_words(const action& a) {
     case act::reconnect: return std::string("reconnect: ") + name_of(a.why);
     case act::send: return std::string("send ") + name_of(a.what) + to_peer(a);
     case act::return_: return "return " + ref_in_words(a.ref) + to_peer(a);
-    case act::start: return "start " + slot + ": " + ref_in_words(a.job->ref) + " #" + std::to_string(a.job->number);
+    case act::start:
+      return "start " + slot + ": " + ref_in_words(a.job->ref) + " #" + std::to_string(a.job->number);
     case act::cancel: return "cancel " + slot + ": " + name_of(a.why);
     case act::result: return "result " + slot + ": " + ref_in_words(a.ref) + to_peer(a);
     case act::dropped: return "dropped";
@@ -171,7 +175,8 @@ words session_rig::wait(milliseconds at) {
   words out;
   while (!s.ended() && s.deadline() <= moment(at)) {
     now = std::max(now, s.deadline());
-    for (const std::string& word : tick()) out.push_back("@" + format_duration(now.time_since_epoch()) + " " + word);
+    for (const std::string& word : tick())
+      out.push_back("@" + format_duration(now.time_since_epoch()) + " " + word);
   }
   now = moment(at);
   return out;
