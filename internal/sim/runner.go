@@ -214,6 +214,10 @@ func (r *runner) perform(a *session.RunnerAction) {
 			r.w.fail(nil, "%s: %v", r.p.name, err)
 		}
 		r.control(l, frame)
+		if r.w.script.Kind == Chaos && r.p.rng.oneIn(12) {
+			r.w.saw(SightRepeated)
+			r.control(l, frame) // the first counts for nothing then
+		}
 	case session.RunnerSendPing:
 		r.control(l, protocol.AppendPing(r.scratch[:0], protocol.RoleRunner))
 	case session.RunnerSendPong:

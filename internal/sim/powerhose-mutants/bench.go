@@ -123,26 +123,52 @@ func (b *bench) test(ctx context.Context, dir, overlay, pkg string) (string, err
 	} else if err := os.MkdirAll(at, 0o700); err != nil {
 		return "", err
 	}
-	out, err := command(ctx, 2*mostTests, at, test, "-test.timeout", mostTests.String(), "-test.failfast")
-	if err == nil {
-		return "", nil
+	for _, name := range append(failures(ctx, at, test, "."), "") {
+		if name == "" {
+			return "", nil
+		}
+		// On a busy machine a test may fail for no fault of the mutant's, but hardly twice.
+		if again := failures(ctx, at, test, name); len(again) > 0 {
+			return fmt.Sprintf("test: %s, %s", strings.TrimPrefix(pkg, "internal/"), name), nil
+		}
 	}
-	how := lastLine(out)
-	if m := failedTest.FindSubmatch(out); m != nil {
-		how = string(m[1])
-	} else if m := panics.Find(out); m != nil {
-		how = string(m)
-	}
-	return fmt.Sprintf("test: %s, %s", strings.TrimPrefix(pkg, "internal/"), how), nil
+	return "", nil
 }
 
-func lastLine(out []byte) string {
-	out = bytes.TrimSpace(out)
-	return string(out[bytes.LastIndexByte(out, '\n')+1:])
+// failures are the tests that fail, of those that match; "." if it cannot be told
+// which.
+func failures(ctx context.Context, dir, test, which string) (names []string) {
+	run := which
+	if which != "." {
+		run = "^" + which + "$"
+	}
+	out, err := command(ctx, 2*mostTests, dir, test, "-test.timeout", mostTests.String(), "-test.run", run)
+	if err == nil {
+		return nil
+	}
+	for _, m := range failedTest.FindAllSubmatch(out, -1) {
+		names = append(names, string(m[1]))
+	}
+	if m := panics.Find(out); len(names) == 0 && m != nil {
+		names = runningTest(out)
+	}
+	if len(names) == 0 {
+		names = []string{"."}
+	}
+	return names
+}
+
+// runningTest is the test in which all came to an end.
+func runningTest(out []byte) []string {
+	if m := inTest.FindSubmatch(out); m != nil {
+		return []string{string(m[1])}
+	}
+	return nil
 }
 
 var (
-	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (Test\w+)`)
+	failedTest = regexp.MustCompile(`(?m)^--- FAIL: (Test\w+)`)
+	inTest     = regexp.MustCompile(`(?m)\.(Test\w+)\(`)
 	panics     = regexp.MustCompile(`(?m)^panic: .*$`)
 )
 
