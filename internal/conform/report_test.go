@@ -30,12 +30,12 @@ func TestFindingsAsJSON(t *testing.T) {
 
 func TestParseRule(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]Rule{"R-1": 1, "r-35": 35, "78": 78} {
+	for text, want := range map[string]Rule{"R-1": 1, "r-35": 35, "80": 80} {
 		got, err := ParseRule(text)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	for _, text := range []string{"", "R-", "R-0", "R-79", "R--1", "S-1", "1.5", "R-35 "} {
+	for _, text := range []string{"", "R-", "R-0", "R-81", "R--1", "S-1", "1.5", "R-35 "} {
 		_, err := ParseRule(text)
 		require.Error(t, err, "%q", text)
 	}
@@ -56,9 +56,8 @@ func TestSectionsAreThoseOfTheDocument(t *testing.T) {
 		}
 		n, err := strconv.Atoi(m[2])
 		require.NoError(t, err)
-		require.Equal(t, last+1, Rule(n), "rules are numbered in order")
-		last = Rule(n)
-		require.Regexp(t, "^"+section, last.Section(), last)
+		last = max(last, Rule(n))
+		require.Regexp(t, "^"+section, Rule(n).Section(), Rule(n))
 	}
 	require.Equal(t, Rule(lastRule), last)
 	require.Empty(t, Rule(lastRule+1).Section())

@@ -193,7 +193,11 @@ func (h *Hub) registerWorker(fields []byte) {
 func (h *Hub) drainGone() {
 	h.perform()
 	h.inlets(func(in *inlet) { in.look = true })
-	h.receive()
+	for range queueLength / perTurn { // as much as there can be
+		if h.receive(); !h.unseen() {
+			return
+		}
+	}
 }
 
 // accept welcomes a worker that can be given jobs from now on.

@@ -124,13 +124,17 @@ func New(cfg Config) (*Hub, error) {
 		Connect: h.connect, OpenLedger: openLedger, WatchProcess: watchProcess,
 	}
 	h.start = time.Now()
-	back, err := h.bind(&h.cfg.Backend, "backend")
+	back, err := h.bind(&h.cfg.Backend, "backend", h.cfg.Dispatch.Heartbeat)
 	if err != nil {
 		return nil, err
 	}
 	h.back = newInlet(back)
 	if cfg.Frontend.String() != "" {
-		front, err := h.bind(&h.cfg.Frontend, "frontend")
+		// libzmq 4.3 aborts the process if it is to ping a peer that has gone and
+		// left more than the receive queue holds (libzmq issue 4364). A runner may
+		// send any number of messages, and is judged by its own PINGs: so there are
+		// no pings of libzmq's here. They are for workers too busy to send any.
+		front, err := h.bind(&h.cfg.Frontend, "frontend", zmqnet.NoHeartbeat)
 		if err != nil {
 			_ = back.Close(0)
 			return nil, err
@@ -296,13 +300,14 @@ func (h *Hub) intern(name []byte) string {
 
 const maxNames = 4096
 
-func (h *Hub) bind(e *endpoint.Endpoint, which string) (*zmqnet.Socket, error) {
+// bind listens. heartbeat is how often libzmq pings the peers.
+func (h *Hub) bind(e *endpoint.Endpoint, which string, heartbeat time.Duration) (*zmqnet.Socket, error) {
 	if err := endpoint.CheckInsecure(*e, h.cfg.Insecure); err != nil {
 		return nil, fmt.Errorf("%s: %w", which, err)
 	}
 	s, err := zmqnet.NewRouter(zmqnet.Options{
 		MaxMessage: h.cfg.MaxMessage, Probe: true,
-		HeartbeatInterval: h.cfg.Dispatch.Heartbeat,
+		HeartbeatInterval: heartbeat,
 		HeartbeatTimeout:  h.cfg.Dispatch.Heartbeat * time.Duration(h.cfg.Dispatch.Liveness),
 		SendHWM:           queueLength, RecvHWM: queueLength,
 	})

@@ -58,9 +58,10 @@ func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) erro
 		h.post(task{kind: taskDo, do: func() { h.beginDrain(drain) }})
 	})
 	defer stop()
+	hear := func() error { return signals.Wait(0) }
 	ready()
 	for {
-		h.turns(&in, signals)
+		h.turns(&in, hear)
 		if h.finished() {
 			break
 		}
@@ -74,21 +75,21 @@ func (h *Hub) Serve(ctx context.Context, drain time.Duration, ready func()) erro
 	return h.failed
 }
 
-// turns does what there is to do. Waiting finds out which sockets have news, so
-// one that is never found empty must not keep it from that for long: the others
-// would not be heard.
-func (h *Hub) turns(in *inbox, signals *zmqnet.Signals) {
+// turns does what there is to do. To hear is to find out which sockets have news,
+// which waiting does too: so a socket that is never found empty must not keep the
+// hub from it for long, or it would not notice the others.
+func (h *Hub) turns(in *inbox, hear func() error) {
 	for n := 1; h.turn(in.take()); n++ { // the first one looks at every socket
 		if n%turnsUnheard == 0 {
-			if err := signals.Wait(0); err != nil {
+			if err := hear(); err != nil {
 				h.fail(err)
 			}
 		}
 	}
 }
 
-// turnsUnheard is how many turns that lead to another one go by without asking
-// for signals, which is a system call.
+// turnsUnheard is how many turns that lead to another one go by unheard: hearing
+// is a system call.
 const turnsUnheard = 4
 
 // finished reports whether there is nothing left to serve.

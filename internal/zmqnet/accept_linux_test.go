@@ -112,7 +112,7 @@ func tryAccepts(address string) error {
 	}
 	expect := func(what string, fd int, want error) {
 		if have := libctest.Accept(fd); !errors.Is(have, want) {
-			err = errors.Join(err, fmt.Errorf("%s: %w instead of %w", what, have, want))
+			err = errors.Join(err, fmt.Errorf("%s: %w instead of %v", what, have, want))
 		}
 	}
 	expect("ours, nobody there", ours, syscall.EAGAIN)

@@ -23,7 +23,7 @@ func Accept(fd int) error {
 	_, plain := C.plain(C.int(fd))
 	_, withFlags := C.with_flags(C.int(fd))
 	if plain != withFlags { //nolint:errorlint // these are plain numbers
-		return fmt.Errorf("accept: %w, accept4: %w", plain, withFlags)
+		return fmt.Errorf("accept: %v, accept4: %v", plain, withFlags) //nolint:errorlint // it is neither
 	}
 	if plain == nil {
 		return syscall.Errno(0)
