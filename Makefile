@@ -52,8 +52,9 @@ run: build-go ## Run the demo: a web application whose work is done by two worke
 	@$(BIN)/examples/web -demo
 
 .PHONY: test
-test: deps cworker ## Run every test
+test: deps cworker ## Run every test, in Go, Python and C++
 	@scripts/go-test.sh $(TESTFLAGS)
+	@$(MAKE) ctest
 
 ##@ Build and install
 
@@ -153,11 +154,11 @@ race-long: deps cworker ## Run every test COUNT times under the race detector, a
 	@ctest --test-dir cworker/build/tsan --output-on-failure --schedule-random --repeat until-fail:$(COUNT)
 
 .PHONY: ctest
-ctest: deps ## Build the C++ worker library with its tests, and run them
-	$(say) 'building cworker/'
-	@cmake -S cworker -B cworker/build >/dev/null
-	@cmake --build cworker/build -j2 >/dev/null
-	@ctest --test-dir cworker/build --output-on-failure
+ctest: deps cworker ## Run the tests in C++
+	$(say) 'building the tests in C++'
+	@cmake $(CWORKER) -DPOWERHOSE_BUILD_TESTS=ON -DPOWERHOSE_BUILD_EXAMPLES=ON >/dev/null
+	@cmake --build $(CWORKER) -j "$$(nproc)" >/dev/null
+	@ctest --test-dir $(CWORKER) -j "$$(nproc)" --output-on-failure
 
 .PHONY: ctest-asan ctest-tsan
 ctest-asan: deps ## Run the C++ tests with the address and undefined behaviour sanitizers
@@ -167,7 +168,7 @@ ctest-tsan: deps ## Run the C++ tests with the thread sanitizer
 
 .PHONY: ctest-long
 ctest-long: ctest ## Run the C++ tests that take minutes too: all 4096 generations of workers that start workers
-	@ctest --test-dir cworker/build --output-on-failure -C long -L long
+	@ctest --test-dir $(CWORKER) --output-on-failure -C long -L long
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz each fuzz target in Go for FUZZTIME
@@ -201,12 +202,12 @@ mutants: deps ## Make one bug after the other, and see that simulation or tests 
 
 # SEED is that of the schedule of faults, random if there is none.
 .PHONY: chaos
-chaos: deps ## Break real processes for TIME=1m (kill, stop, cut off, fill the disk), and check every job; SEED=7
+chaos: deps cworker ## Break real processes for TIME=1m (kill, stop, cut off, fill the disk), and check every job; SEED=7
 	$(say) 'building the processes'
 	@go build $(BUILDFLAGS) -o $(BIN)/test/ ./cmd/powerhose-master ./internal/chaos/powerhose-chaos
-	@cmake -S cworker -B cworker/build >/dev/null
-	@cmake --build cworker/build --target journal-worker -j2 >/dev/null
-	@$(BIN)/test/powerhose-chaos $(if $(TIME),-time $(TIME)) $(if $(SEED),-seed $(SEED)) -master $(BIN)/test/powerhose-master
+	@cmake $(CWORKER) -DPOWERHOSE_BUILD_TESTS=ON >/dev/null
+	@cmake --build $(CWORKER) --target journal-worker -j "$$(nproc)" >/dev/null
+	@$(BIN)/test/powerhose-chaos -cworker $(CWORKER)/tests/journal-worker $(if $(TIME),-time $(TIME)) $(if $(SEED),-seed $(SEED)) -master $(BIN)/test/powerhose-master
 	$(say) '100000 runners that submit a job and vanish'
 	@POWERHOSE_VANISH=100000 go test -count=1 -run TestRunnersThatSubmitAndVanish ./internal/e2e
 

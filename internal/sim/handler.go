@@ -128,7 +128,8 @@ func (k *worker) noteDeadlines() {
 			return
 		}
 		if m, err := protocol.ParseWorkerJob(fields); err == nil {
-			k.w.submissionOf(m.Headers).startBy = k.p.now() + m.TimeLeft
+			s := k.w.submissionOf(m.Headers)
+			s.startBy, s.startOn = k.p.now()+m.TimeLeft, k
 		}
 	})
 }

@@ -87,7 +87,8 @@ type submission struct {
 	wait     time.Duration // that the master is told
 	waitBy   time.Duration // until when it may wait, on the master's clock
 	first    bool          // the job is on its way for the first time
-	startBy  time.Duration // on the clock of the worker that got it last
+	startBy  time.Duration // on the clock of startOn
+	startOn  *worker       // that got it last; others were given up
 
 	// The rest is the observer's of the master.
 	tag     uint64

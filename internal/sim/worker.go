@@ -261,7 +261,7 @@ func (k *worker) start(a *session.WorkerAction) {
 	switch {
 	case k.slots[a.Slot] != nil:
 		k.w.fail(s.job, "%s starts it in a slot that is taken", k.p.name)
-	case s.startBy <= k.p.now():
+	case s.startOn == k && s.startBy <= k.p.now():
 		k.w.fail(s.job, "%s starts it %v after its deadline", k.p.name, k.p.now()-s.startBy)
 	case k.w.jobOf(a.Job.Payload) != s.job || string(a.Job.Service) != s.job.service:
 		k.w.fail(s.job, "%s gets another payload or service", k.p.name)
