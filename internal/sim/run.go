@@ -169,6 +169,9 @@ const mostSettling = 90 * time.Second
 // settle waits until everything is in order.
 func (w *world) settle() {
 	end := w.now + mostSettling
+	// Who stood still may not have noticed yet what the others made of it.
+	d := w.script.Hub.Dispatch
+	w.runUntil(w.now + d.Heartbeat*time.Duration(d.Liveness+1))
 	for {
 		why := w.unsettled()
 		if why == "" {
