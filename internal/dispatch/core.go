@@ -23,6 +23,7 @@ type Core struct {
 	// backlog is the services that have waiting jobs, in no order.
 	backlog []*service
 	timers  timers
+	putOff  []*timer // empty but for onTick
 
 	waiting      int
 	waitingBytes int64
@@ -54,7 +55,7 @@ func (c *Core) Step(now Time, ev *Event, out []Action) []Action {
 	c.now, c.out = max(now, c.now), out
 	switch ev.Kind {
 	case EventTick:
-		c.onTick()
+		c.onTick(ev.Unheard)
 	case EventWorkerUp:
 		c.onWorkerUp(ev)
 	case EventWorkerDown:
@@ -96,10 +97,16 @@ func (c *Core) NextDeadline() Time {
 
 func (c *Core) emit(a Action) { c.out = append(c.out, a) }
 
-func (c *Core) onTick() {
+func (c *Core) onTick(unheard bool) {
+	putOff := c.putOff
 	for len(c.timers) > 0 && c.timers[0].at <= c.now {
 		t := c.timers[0]
 		c.timers.cancel(t)
+		if unheard && t.judges() {
+			t.held = true
+			putOff = append(putOff, t)
+			continue
+		}
 		switch t.kind {
 		case timerJob:
 			c.onJobDue(t.job)
@@ -113,6 +120,14 @@ func (c *Core) onTick() {
 			c.onDrainDue()
 		}
 	}
+	for i, t := range putOff {
+		if t.held && t.index < 0 { // and not cancelled or armed meanwhile
+			c.timers.arm(t, t.at)
+		}
+		t.held = false
+		putOff[i] = nil
+	}
+	c.putOff = putOff[:0]
 }
 
 // onJobDue ends a job's wait, its run, or the grace of its worker.

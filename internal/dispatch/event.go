@@ -38,7 +38,8 @@ type EventKind uint8
 
 // The events. Each comment names the fields of Event that it uses.
 const (
-	// EventTick lets everything that is due happen.
+	// EventTick lets everything that is due happen. With Unheard set nobody is
+	// judged.
 	EventTick EventKind = iota
 	// EventWorkerUp: a worker registered. Worker, Services, Capacity, Prefetch.
 	EventWorkerUp
@@ -73,7 +74,12 @@ const (
 // Event is one thing that happened. Which fields matter depends on Kind, as
 // documented there; the others are zero.
 type Event struct {
-	Kind   EventKind
+	Kind EventKind
+	// Unheard says that messages may have arrived that the core was not told of
+	// yet. A master that was stopped for a while must not take its own standstill
+	// for the silence of others: what they have sent is heard first.
+	Unheard bool
+
 	Worker WorkerID
 	Runner RunnerID
 

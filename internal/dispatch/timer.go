@@ -9,6 +9,7 @@ type timer struct {
 	at    Time
 	index int // place in the heap, -1 while not armed
 	kind  timerKind
+	held  bool // taken out of the heap by onTick, to be put back
 
 	job    *job
 	worker *worker
@@ -24,6 +25,18 @@ const (
 	timerRunner                  // a runner's next look at its heartbeats
 	timerDrain                   // the end of the drain
 )
+
+// judges tells whether the timer is about what a peer has not sent.
+func (t *timer) judges() bool {
+	switch t.kind {
+	case timerBeat, timerRunner, timerRecall:
+		return true
+	case timerJob:
+		return t.job.state == jobAbandoned // its result may be here, or the answer to its CANCEL
+	case timerDrain:
+	}
+	return false
+}
 
 // timers is a binary heap by time. It is written out, instead of used through
 // container/heap, because every job passes through it twice.
@@ -44,6 +57,7 @@ func (h *timers) arm(t *timer, at Time) {
 
 func (h *timers) cancel(t *timer) {
 	i := t.index
+	t.held = false
 	if i < 0 {
 		return
 	}

@@ -5,4 +5,4 @@
 package e2e
 
 // memoryFactor is how much more the race detector's shadow takes.
-const memoryFactor = 10
+const memoryFactor = 20

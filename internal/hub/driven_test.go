@@ -184,3 +184,43 @@ func TestASocketThatIsNeverEmpty(t *testing.T) {
 	g.h.turns(&inbox{}, func() error { return zmqnet.ErrClosed })
 	require.ErrorIs(t, g.Err(), zmqnet.ErrClosed)
 }
+
+// A master that was stopped hears what has arrived meanwhile before it takes
+// anybody for silent.
+func TestStandstillIsNotSilence(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.listens()
+	const pause = time.Hour
+	ping := protocol.AppendPing(nil, protocol.RoleWorker)
+	// More than one turn receives: nobody is judged before the last of it.
+	for range 3 * perTurn {
+		g.back.in = append(g.back.in, [][]byte{[]byte("garbage")})
+	}
+	g.back.in = append(g.back.in, [][]byte{ping})
+	g.now += pause
+	for g.Turn() { // without a signal: the timer was first
+	}
+	require.Empty(t, g.back.in)
+	require.True(t, g.HasWorker(g.back.id))
+
+	g.now += pause
+	for g.Turn() {
+	}
+	require.False(t, g.HasWorker(g.back.id), "and now it was silent")
+}
+
+// A socket that is never empty puts off judgements, but not for ever.
+func TestAFloodKeepsNobodyAlive(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.listens()
+	g.now += time.Hour
+	for range 10 * queueLength {
+		g.back.in = append(g.back.in, [][]byte{[]byte("garbage")})
+	}
+	for n := 0; g.HasWorker(g.back.id); n++ {
+		require.LessOrEqual(t, n, 2*mostUnjudged)
+		require.True(t, g.Turn())
+	}
+}

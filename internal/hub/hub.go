@@ -78,6 +78,7 @@ type Hub struct {
 	watch   func(*inlet) error
 	unwatch func(*inlet)
 
+	unjudged          int // turns since the core is due to judge somebody, see judge
 	draining, drained bool
 	leaveBy           dispatch.Time // once drained: when it ends although runners are left
 	failed            error         // why it cannot go on
@@ -178,16 +179,41 @@ func (h *Hub) turn(tasks []task) (again bool) {
 	h.tick()
 	h.giveUpReaching()
 	h.perform()
+	if h.due() { // somebody is to be judged: only now, when everything was heard that is here
+		h.inlets(func(in *inlet) { in.look = true })
+	}
 	h.receive()
+	h.judge()
 	h.perform()
 	return h.failed == nil && h.unseen()
 }
 
-// tick lets everything that is due happen.
+// due reports whether the core waits for a moment that has come.
+func (h *Hub) due() bool { return h.core.NextDeadline() <= h.now }
+
+// tick lets everything that is due happen, except that nobody is judged by what
+// he has not sent: it may lie in a socket.
 func (h *Hub) tick() {
-	if h.core.NextDeadline() <= h.now {
-		h.step(&dispatch.Event{Kind: dispatch.EventTick})
+	if h.due() {
+		h.step(&dispatch.Event{Kind: dispatch.EventTick, Unheard: true})
 	}
+}
+
+// mostUnjudged is how many turns in a row a judgement waits for sockets that are
+// never empty: in so many turns as much is received as a queue holds.
+const mostUnjudged = queueLength / perTurn
+
+// judge lets everything happen that is due, once all sockets were seen empty.
+func (h *Hub) judge() {
+	if !h.due() {
+		h.unjudged = 0
+		return
+	}
+	if h.unjudged++; h.unseen() && h.unjudged <= mostUnjudged {
+		return
+	}
+	h.unjudged = 0
+	h.step(&dispatch.Event{Kind: dispatch.EventTick})
 }
 
 func (h *Hub) clock() dispatch.Time { return h.out.Now() }
