@@ -36,7 +36,7 @@ type process struct {
 	since   time.Duration // of the pause
 	until   time.Duration // when it is to go on
 	resumed time.Duration // when it went on last
-	latest  time.Duration // how long that pause was
+	latest  time.Duration // how long that pause was, with others shortly before it
 	stopped time.Duration // how long it was paused before
 	pauses  uint32
 
@@ -137,8 +137,12 @@ func (p *process) resume() {
 		return
 	}
 	p.w.note(nil, p.name, "goes on")
-	p.paused, p.resumed, p.latest = false, p.w.now, p.w.now-p.since
-	p.stopped += p.latest
+	stood := p.w.now - p.since
+	p.stopped += stood
+	if p.since-p.resumed <= p.delay() {
+		stood += p.latest // it had hardly gone on before
+	}
+	p.paused, p.resumed, p.latest = false, p.w.now, stood
 	for _, c := range p.conns {
 		s := c.sideOf(p)
 		s.out.unstick()
@@ -185,11 +189,16 @@ func (p *process) exit(delivers bool) {
 // patience is how much later than due an undisturbed process may act: it did not
 // get the processor, or was stopped.
 func (p *process) patience() time.Duration {
-	d := 7*time.Millisecond + 20*p.lag + 300*time.Millisecond*p.w.script.Spend/max(p.w.script.Spend, 1)
+	d := p.delay()
 	if p.w.now-p.resumed <= d {
 		return d + p.latest + p.latest/32 // its clock may run fast
 	}
 	return d
+}
+
+// delay is how long it may take a process that is not stopped.
+func (p *process) delay() time.Duration {
+	return 7*time.Millisecond + 20*p.lag + 300*time.Millisecond*p.w.script.Spend/max(p.w.script.Spend, 1)
 }
 
 func (p *process) forgetConn(c *conn) {
