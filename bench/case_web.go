@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
 )
 
 const (
@@ -168,7 +169,9 @@ func plotWeb(r *results, dir string) error {
 		picture := newPlot(page.title, "milliseconds until the answer", "per cent of the requests")
 		picture.X.Scale, picture.X.Tick.Marker = plot.LogScale{}, decades{}
 		picture.Y.Min, picture.Y.Max = 0, 100
-		picture.Legend.Top, picture.Legend.Left = true, true
+		// Where no line is: between those that rise on the left and on the right.
+		picture.Legend.Top, picture.Legend.YOffs = false, vg.Points(30)
+		picture.Legend.XOffs = -vg.Points(110)
 		if err := addCurves(picture, lines); err != nil {
 			return err
 		}
