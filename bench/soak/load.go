@@ -89,6 +89,12 @@ func playRunner(ctx context.Context) error {
 	if s.runner, err = jobrunner.Connect(jobrunner.Config{Timeout: timeout, Logger: rig.Logger()}); err != nil {
 		return err
 	}
+	// Who does not wait for a worker does not wait for the connection either.
+	ready, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if err = s.runner.WaitReady(ready); err != nil {
+		return err
+	}
 	leak := os.Getenv(leakVariable)
 	asked := make(chan struct{})
 	go func() {
