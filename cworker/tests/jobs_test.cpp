@@ -248,30 +248,36 @@ TEST_CASE("jobs: CANCEL and RECALL while a handler runs") {
 }
 
 TEST_CASE("jobs: one that is cancelled before its handler was called is answered without it") {
-  master m;
-  std::atomic<int> calls{0};
-  event entered;
-  event go;
-  running_worker w(with(m, threading::single), [&](powerhose::worker& worker) {
-    worker.on("count", [&](const powerhose::job&) { ++calls; });
-    worker.on("wait", [&](const powerhose::job&) {
-      entered.set();
-      go.wait();
+  // Nothing tells a master that CANCEL has arrived at a worker that does not read. Where libzmq brings it after the
+  // first handler has ended, the second one is called, rightly, and the test tries again.
+  bool in_time = false;
+  for (int tries = 0; !in_time && tries < 200; ++tries) {
+    master m;
+    std::atomic<int> calls{0};
+    event entered;
+    event go;
+    running_worker w(with(m, threading::single), [&](powerhose::worker& worker) {
+      worker.on("count", [&](const powerhose::job&) { ++calls; });
+      worker.on("wait", [&](const powerhose::job&) {
+        entered.set();
+        go.wait();
+      });
     });
-  });
-  m.accept();
-  m.give({1, "", "wait"});
-  entered.wait();
-  m.give({2, "", "count"});
-  m.send(command::cancel, {2, 1});
-  go.set();
-  CHECK(m.expect_result().id == 1);
-  const result r = m.expect_result();
-  CHECK(r.id == 2);
-  CHECK_FALSE(r.ok);
-  CHECK(r.payload == "cancelled");
-  CHECK(calls == 0);
-  CHECK(w.leave(m) == "0");
+    m.accept();
+    m.give({1, "", "wait"});
+    entered.wait();
+    m.give({2, "", "count"});
+    m.send(command::cancel, {2, 1});
+    go.set();
+    CHECK(m.expect_result().id == 1);
+    const result r = m.expect_result();
+    CHECK(r.id == 2);
+    in_time = !r.ok;
+    if (in_time) CHECK(r.payload == "cancelled");
+    CHECK(calls == (in_time ? 0 : 1));
+    CHECK(w.leave(m) == "0");
+  }
+  CHECK(in_time);
 }
 
 TEST_CASE("jobs: a worker with a single thread ignores CANCEL, and its handler sees the deadline") {
