@@ -37,6 +37,8 @@ type rawClient struct {
 	socket *zmqnet.Socket
 	waiter *zmqnet.Waiter
 	calls  sync.Pool
+	// callers, as in internal/client: a lone caller waits for the socket himself.
+	callers zmqnet.Callers
 
 	// Only in work.
 	pending []*rawCall // by number; nil where the number is free
@@ -49,13 +51,24 @@ type rawCall struct {
 	payload, result []byte
 	err             error
 	done            chan struct{}
+	callers         *zmqnet.Callers
+	leads           bool
+	sleep           *zmqnet.Sleep
+}
+
+func (c *rawCall) answer() {
+	sleep := c.sleep
+	c.callers.Leave()
+	sleep.Answer()
+	c.done <- struct{}{}
+	sleep.Wake()
 }
 
 // numberSize is how many octets of a message are the number of the call.
 const numberSize = 4
 
 func dialRaw(ctx context.Context, endpoint string) (*rawClient, error) {
-	c := &rawClient{calls: sync.Pool{New: func() any { return &rawCall{done: make(chan struct{}, 1)} }}}
+	c := &rawClient{calls: sync.Pool{New: func() any { return &rawCall{done: make(chan struct{}, 1), sleep: new(zmqnet.Sleep)} }}}
 	var err error
 	if c.socket, err = zmqnet.NewDealer(zmqnet.Options{SendHWM: 16384, RecvHWM: 16384}); err != nil {
 		return nil, err
@@ -79,17 +92,23 @@ func dialRaw(ctx context.Context, endpoint string) (*rawClient, error) {
 		}
 	}
 	c.queue = combine.New(c.work)
-	c.waiter, err = zmqnet.NewWaiter(c.socket, func() bool { c.queue.Kick(); return false })
+	c.waiter, err = zmqnet.NewWaiter(c.socket, &c.callers, func() bool { c.queue.Kick(); return false })
 	return c, err
 }
 
-func (c *rawClient) call(_ context.Context, _ string, payload []byte) ([]byte, error) {
+func (c *rawClient) call(ctx context.Context, _ string, payload []byte) ([]byte, error) {
 	call := c.calls.Get().(*rawCall)
 	call.payload = payload
+	call.callers = &c.callers
+	call.leads = c.callers.Add()
 	c.queue.Add(call)
+	if call.leads && !c.waiter.Lead(ctx, call.sleep) {
+		c.queue.Kick()
+	}
 	<-call.done
 	result, err := call.result, call.err
-	*call = rawCall{done: call.done}
+	call.sleep.Reset()
+	*call = rawCall{done: call.done, sleep: call.sleep}
 	c.calls.Put(call)
 	return result, err
 }
@@ -97,6 +116,9 @@ func (c *rawClient) call(_ context.Context, _ string, payload []byte) ([]byte, e
 func (c *rawClient) work(calls []*rawCall) (again bool) {
 	for _, call := range calls {
 		c.send(call)
+	}
+	if len(calls) == 1 && calls[0].leads {
+		return false // he looks himself
 	}
 	for {
 		err := c.socket.Recv(&c.message, nil)
@@ -108,6 +130,9 @@ func (c *rawClient) work(calls []*rawCall) (again bool) {
 			return false
 		}
 		c.answer(c.message.Frames[0])
+		if len(c.free) == len(c.pending) && c.callers.Lead() {
+			return false
+		}
 	}
 	readable, err := c.socket.Readable()
 	if err != nil {
@@ -124,7 +149,7 @@ func (c *rawClient) send(call *rawCall) {
 	number := c.free[len(c.free)-1]
 	c.frame = append(binary.BigEndian.AppendUint32(c.frame[:0], number), call.payload...)
 	if call.err = c.socket.Send1(c.frame); call.err != nil {
-		call.done <- struct{}{}
+		call.answer()
 		return
 	}
 	c.free = c.free[:len(c.free)-1]
@@ -143,7 +168,7 @@ func (c *rawClient) answer(frame []byte) {
 	c.pending[number] = nil
 	c.free = append(c.free, number)
 	call.result = frame[numberSize:]
-	call.done <- struct{}{}
+	call.answer()
 }
 
 // fail ends all calls: the socket is beyond repair.
@@ -152,7 +177,7 @@ func (c *rawClient) fail(err error) {
 		if call != nil {
 			c.pending[number] = nil
 			call.err = err
-			call.done <- struct{}{}
+			call.answer()
 		}
 	}
 }

@@ -179,6 +179,7 @@ func (r *Runner) run(ctx context.Context, c *call.Call) error {
 		c.Outcome = protocol.OutcomeCancelled
 	default:
 		r.d.Submit(c)
+		r.d.Lead(ctx, c)
 		select {
 		case <-c.Done:
 		case <-ctx.Done():

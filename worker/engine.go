@@ -188,7 +188,7 @@ func (e *engine) apply(t *task) {
 		e.step(session.WorkerEvent{Kind: session.WorkerDrain})
 	case t.open:
 		var err error
-		if e.waiter, err = zmqnet.NewWaiter(e.dealer, e.ready); err != nil {
+		if e.waiter, err = zmqnet.NewWaiter(e.dealer, nil, e.ready); err != nil {
 			e.fail(err)
 		}
 	}

@@ -44,7 +44,7 @@ func (e *engine) openOwn(listen endpoint.Endpoint) (string, error) {
 		_ = s.Close(0)
 		return "", err
 	}
-	w, err := zmqnet.NewWaiter(s, e.ready)
+	w, err := zmqnet.NewWaiter(s, nil, e.ready)
 	if err != nil {
 		_ = s.Close(0)
 		return "", err

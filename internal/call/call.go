@@ -5,8 +5,10 @@
 package call
 
 import (
+	"context"
 	"time"
 
+	"github.com/powerhose/powerhose/internal/zmqnet"
 	"github.com/powerhose/powerhose/protocol"
 )
 
@@ -36,6 +38,15 @@ type Call struct {
 	// Done receives once when the answer is there.
 	Done chan struct{}
 
+	// Callers, if the dispatcher set it in Submit, counts the calls that wait for
+	// an answer.
+	Callers *zmqnet.Callers
+	// Led says that the dispatcher left something out since Lead does it.
+	Led bool
+
+	// Sleep is how a caller who leads is woken.
+	Sleep *zmqnet.Sleep
+
 	// Tag names the call inside its dispatcher.
 	Tag uint64
 	// State is what a dispatcher keeps with the call from one use to the next.
@@ -45,19 +56,34 @@ type Call struct {
 
 // New returns a Call ready to be filled in. A Call can be used again after its
 // answer was received: Reset it.
-func New() *Call { return &Call{Done: make(chan struct{}, 1)} }
+func New() *Call { return &Call{Done: make(chan struct{}, 1), Sleep: new(zmqnet.Sleep)} }
 
 // Reset forgets question and answer.
-func (c *Call) Reset() { *c = Call{Done: c.Done, State: c.State} }
+func (c *Call) Reset() {
+	c.Sleep.Reset()
+	*c = Call{Done: c.Done, Sleep: c.Sleep, State: c.State}
+}
 
 // Answer gives the answer. It must be called exactly once for each use.
-func (c *Call) Answer() { c.Done <- struct{}{} }
+func (c *Call) Answer() {
+	if c.Callers != nil {
+		c.Callers.Leave()
+	}
+	s := c.Sleep
+	s.Answer()
+	c.Done <- struct{}{} // from here on the call may be in use again
+	s.Wake()
+}
 
 // Dispatcher gets jobs done. All methods may be called from any goroutine.
 type Dispatcher interface {
 	// Submit takes the call. Its answer comes, without exception, at the latest
 	// shortly after its deadline.
 	Submit(*Call)
+	// Lead must be called after Submit, by the same goroutine, before it waits for
+	// Done. It may do the dispatcher's waiting in that goroutine until the call is answered
+	// or the context is done, or return at once.
+	Lead(context.Context, *Call)
 	// Cancel asks for an early answer to a call that was submitted.
 	Cancel(*Call)
 	// Status asks the master for its state.

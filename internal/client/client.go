@@ -3,6 +3,7 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -24,6 +25,8 @@ type Client struct {
 	epoch     time.Time // moments of the session count from here
 	queue     *combine.Queue[task]
 	timer     *time.Timer // kicks queue
+	callers   zmqnet.Callers
+	waiter    atomic.Pointer[zmqnet.Waiter] // in which a lone caller may lead: the only master's, nil if there are others
 	malformed atomic.Uint64
 
 	// The rest belongs to whoever is at work: see work.
@@ -37,6 +40,7 @@ type Client struct {
 	closed   bool
 	batch    batch
 	queries  []*query
+	brief    bool   // a caller looks at the socket himself before and after this round
 	register []byte // the frame
 	scratch  []byte
 
@@ -113,9 +117,21 @@ func (c *Client) Submit(cl *call.Call) {
 		n.Ref = n
 		cl.State = n
 	}
-	if !c.queue.Add(task{kind: taskSubmit, node: n}) {
+	cl.Callers = &c.callers
+	cl.Led = c.callers.Add()
+	if !c.queue.Add(task{kind: taskSubmit, node: n, led: cl.Led}) {
 		cl.Outcome = protocol.OutcomeClosed
 		cl.Answer()
+	}
+}
+
+// Lead implements call.Dispatcher.
+func (c *Client) Lead(ctx context.Context, cl *call.Call) {
+	if !cl.Led {
+		return
+	}
+	if w := c.waiter.Load(); w == nil || !w.Lead(ctx, cl.Sleep) {
+		c.queue.Kick() // for the look that was left to us
 	}
 }
 

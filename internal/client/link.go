@@ -48,7 +48,7 @@ func (c *Client) connect(l *link) {
 		l.socket, err = zmqnet.NewDealer(c.options)
 	}
 	if err == nil && l.waiter == nil {
-		l.waiter, err = zmqnet.NewWaiter(l.socket, l.ready)
+		l.waiter, err = c.newWaiter(l)
 	}
 	if err == nil {
 		l.touched = true
@@ -60,6 +60,19 @@ func (c *Client) connect(l *link) {
 		return
 	}
 	l.connected = true
+}
+
+// newWaiter makes the link's waiter. Callers lead only where all answers come
+// from.
+func (c *Client) newWaiter(l *link) (*zmqnet.Waiter, error) {
+	if len(c.links) > 1 {
+		return zmqnet.NewWaiter(l.socket, nil, l.ready)
+	}
+	w, err := zmqnet.NewWaiter(l.socket, &c.callers, l.ready)
+	if err == nil {
+		c.waiter.Store(w)
+	}
+	return w, err
 }
 
 func (c *Client) disconnect(l *link) {

@@ -22,6 +22,9 @@ func (c *Client) receive(l *link) (more bool) {
 		switch {
 		case err == nil:
 			c.fromMaster(l)
+			if c.done() {
+				return false
+			}
 		case errors.Is(err, zmqnet.ErrAgain):
 			l.touched = false // found empty after whatever was sent
 			return false

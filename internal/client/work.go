@@ -32,11 +32,13 @@ type task struct {
 	registration uint64
 	query        *query
 	do           func()
+	led          bool // of taskSubmit: whoever submits looks at the socket himself, see Lead
 }
 
 // work does one round. The queue calls it, never twice at once. The sockets'
 // signals are edges, so it must not leave without having seen each socket that
-// it touched, or that has news, not readable: see zmqnet.
+// it touched, or that has news, not readable: see zmqnet. A lone caller who leads
+// does that himself, later.
 func (c *Client) work(tasks []task) (again bool) {
 	c.now = time.Since(c.epoch)
 	if c.armed <= c.now {
@@ -49,6 +51,23 @@ func (c *Client) work(tasks []task) (again bool) {
 		c.apply(&tasks[i])
 	}
 	c.sendJobs()
+	c.brief = c.callers.Lead()
+	if deaf := len(tasks) == 1 && tasks[0].led; !deaf {
+		again = c.listen()
+	}
+	c.queue.SetCrowded(c.calls >= combine.Crowd)
+	// Deadlines are mostly met, so the timer is only ever moved to an earlier
+	// moment; when it fires too early, this arms it again.
+	if at, ok := c.session.NextDeadline(); ok && at < c.armed {
+		c.armed = at
+		c.timer.Reset(at - time.Since(c.epoch))
+	}
+	return again
+}
+
+// listen does what the masters sent, and what that leads to. It reports whether
+// there is more to receive.
+func (c *Client) listen() (more bool) {
 	for _, l := range c.links {
 		if l.signalled.Swap(false) {
 			l.touched = true
@@ -60,20 +79,16 @@ func (c *Client) work(tasks []task) (again bool) {
 	}
 	c.sendJobs() // what a master gave back, or what waited for one
 	c.ask()
-	c.queue.SetCrowded(c.calls >= combine.Crowd)
 	for _, l := range c.links {
-		if l.touched {
-			again = c.readable(l) || again
+		if l.touched && !c.done() {
+			more = c.readable(l) || more
 		}
 	}
-	// Deadlines are mostly met, so the timer is only ever moved to an earlier
-	// moment; when it fires too early, this arms it again.
-	if at, ok := c.session.NextDeadline(); ok && at < c.armed {
-		c.armed = at
-		c.timer.Reset(at - time.Since(c.epoch))
-	}
-	return again
+	return more
 }
+
+// done reports whether nothing more is to be heard for now.
+func (c *Client) done() bool { return c.brief && c.calls == 0 && len(c.queries) == 0 }
 
 func (c *Client) apply(t *task) {
 	switch t.kind {

@@ -330,7 +330,7 @@ func TestRunnersThatSubmitAndVanish(t *testing.T) {
 	s := until(t, a.good, func(jobrunner.Status) bool { return true })
 	t.Logf("%d vanished in %v, %d of their jobs were taken", n, time.Since(start).Round(time.Millisecond), s.Jobs.Submitted-uint64(a.jobs))
 	t.Logf("memory %d KiB, then %d KiB; descriptors %d, then %d", before>>10, resident(t, a.master.pid())>>10, open, descriptorsOf(t, a.master.pid()))
-	require.Greater(t, s.Jobs.Submitted-submitted, uint64(n/4), "so many were there long enough")
+	require.Greater(t, s.Jobs.Submitted-submitted, uint64(n/20), "so many were there long enough")
 	require.Less(t, resident(t, a.master.pid()), before+kept)
 	require.Eventually(t, func() bool { return descriptorsOf(t, a.master.pid()) <= open+4 }, patience, 10*time.Millisecond)
 }

@@ -23,6 +23,8 @@ type Embedded struct {
 	timer  *time.Timer
 	tags   atomic.Uint64
 
+	callers zmqnet.Callers // that wait for answers
+
 	// waiters of workers' own sockets. Only in turn.
 	waiters map[*inlet]*zmqnet.Waiter
 }
@@ -38,7 +40,7 @@ func (h *Hub) Embed() (*Embedded, error) {
 	h.unwatch = e.unwatch
 	h.post(task{kind: taskDo, do: h.addLocal})
 	var err error
-	if e.waiter, err = e.waiterOf(h.back); err != nil {
+	if e.waiter, err = e.waiterOf(h.back, &e.callers); err != nil {
 		e.queue.Close()
 		h.close(0)
 		return nil, err
@@ -53,8 +55,8 @@ func (h *Hub) addLocal() {
 
 // waiterOf waits for libzmq's signals. The owner of the queue, who may be another
 // goroutine, looks at the socket before it leaves.
-func (e *Embedded) waiterOf(in *inlet) (*zmqnet.Waiter, error) {
-	return zmqnet.NewWaiter(in.Socket.(*zmqnet.Socket), func() (stop bool) {
+func (e *Embedded) waiterOf(in *inlet, callers *zmqnet.Callers) (*zmqnet.Waiter, error) {
+	return zmqnet.NewWaiter(in.Socket.(*zmqnet.Socket), callers, func() (stop bool) {
 		in.news.Store(true)
 		e.queue.Kick()
 		return false
@@ -63,6 +65,8 @@ func (e *Embedded) waiterOf(in *inlet) (*zmqnet.Waiter, error) {
 
 func (e *Embedded) turn(tasks []task) (again bool) {
 	h := e.h
+	h.deaf = len(tasks) == 1 && tasks[0].kind == taskSubmit && tasks[0].led
+	h.brief = e.callers.Lead()
 	again = h.turn(tasks)
 	e.queue.SetCrowded(h.core.Jobs() >= combine.Crowd)
 	if h.armed <= h.now {
@@ -79,10 +83,18 @@ func (e *Embedded) turn(tasks []task) (again bool) {
 
 // Submit implements call.Dispatcher.
 func (e *Embedded) Submit(c *call.Call) {
-	c.Tag = e.tags.Add(1)
-	if !e.queue.Add(task{kind: taskSubmit, call: c}) {
+	c.Tag, c.Callers = e.tags.Add(1), &e.callers
+	c.Led = e.callers.Add()
+	if !e.queue.Add(task{kind: taskSubmit, call: c, led: c.Led}) {
 		c.Outcome = protocol.OutcomeClosed
 		c.Answer()
+	}
+}
+
+// Lead implements call.Dispatcher.
+func (e *Embedded) Lead(ctx context.Context, c *call.Call) {
+	if c.Led && !e.waiter.Lead(ctx, c.Sleep) {
+		e.queue.Kick() // for the look that was left to us
 	}
 }
 
@@ -125,7 +137,7 @@ func (e *Embedded) Close() error {
 }
 
 func (e *Embedded) watch(in *inlet) error {
-	w, err := e.waiterOf(in)
+	w, err := e.waiterOf(in, nil)
 	if err == nil {
 		e.waiters[in] = w
 	}

@@ -66,6 +66,10 @@ type Hub struct {
 	unknownWorker, unknownRunner func(conn string) bool
 	onBackend, onFrontend        func()
 
+	// deaf says that somebody looks at the sockets after this turn, brief that he
+	// does whenever a job is answered and no other is left.
+	deaf, brief bool
+
 	counters counters
 	// complained is when a malformed message was last logged.
 	complained dispatch.Time
@@ -102,6 +106,7 @@ type task struct {
 	call *call.Call
 	tag  uint64
 	do   func()
+	led  bool // of taskSubmit: whoever submits looks at the sockets himself, see Embedded.Lead
 }
 
 // localRunner is the runner in this process. Connected ones count from 1.
@@ -182,11 +187,17 @@ func (h *Hub) turn(tasks []task) (again bool) {
 	if h.due() { // somebody is to be judged: only now, when everything was heard that is here
 		h.inlets(func(in *inlet) { in.look = true })
 	}
+	if h.deaf && !h.due() {
+		return false
+	}
 	h.receive()
 	h.judge()
 	h.perform()
-	return h.failed == nil && h.unseen()
+	return h.failed == nil && h.unseen() && !h.done()
 }
+
+// done reports whether nothing more is to be heard for now.
+func (h *Hub) done() bool { return h.brief && h.core.Jobs() == 0 }
 
 // due reports whether the core waits for a moment that has come.
 func (h *Hub) due() bool { return h.core.NextDeadline() <= h.now }
@@ -277,6 +288,10 @@ func (h *Hub) drain(s *inlet, own *worker, identify func(string) bool, handle fu
 			handle()
 			if h.core.Jobs() <= 1 {
 				h.perform() // nothing to share a message with: a lone caller need not wait for the look at an empty socket
+			}
+			if h.done() {
+				s.look = true
+				return
 			}
 		case errors.Is(err, zmqnet.ErrAgain):
 			s.look = false // whatever was sent meanwhile

@@ -106,7 +106,7 @@ func BenchmarkReadable(b *testing.B) {
 
 func BenchmarkKick(b *testing.B) {
 	s := newDealer(b, Options{})
-	w, err := NewWaiter(s, func() bool { return false })
+	w, err := NewWaiter(s, nil, func() bool { return false })
 	require.NoError(b, err)
 	defer w.Stop()
 	b.ReportAllocs()

@@ -27,4 +27,7 @@
 //	callers ──mutex──► Send, Recv until ErrAgain, Readable
 //	                          ▲
 //	Waiter goroutine ─mutex───┘  parked in Go's netpoller, no thread blocked
+//
+// A caller that is alone waits there himself, in the goroutine's place: see
+// Waiter.Lead.
 package zmqnet

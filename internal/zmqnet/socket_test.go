@@ -354,7 +354,7 @@ func TestClosedSocket(t *testing.T) {
 	var m Message
 	_, rerr := s.Readable()
 	_, berr := s.Bind(endpoint.Endpoint{})
-	_, werr := NewWaiter(s, func() bool { return true })
+	_, werr := NewWaiter(s, nil, func() bool { return true })
 	for _, err := range []error{
 		s.Send1(nil), s.Send2(nil, nil), s.Send3(nil, nil, nil), s.Recv(&m, nil),
 		s.Connect(""), s.Disconnect(""), rerr, berr, werr,
@@ -489,7 +489,7 @@ func TestDescriptorsReturnToBase(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, d.Connect(at.String()))
 		awaitProbe(t, r, d)
-		w, err := NewWaiter(r, func() bool { return false })
+		w, err := NewWaiter(r, nil, func() bool { return false })
 		require.NoError(t, err)
 		w.Stop()
 		require.NoError(t, d.Close(0))

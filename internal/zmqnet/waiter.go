@@ -3,9 +3,10 @@
 package zmqnet
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,6 +27,25 @@ type Waiter struct {
 	ready    func() bool
 	stopping atomic.Bool
 	done     chan struct{}
+
+	// For Lead. See there.
+	callers *Callers // nil: nobody leads
+	post    struct {
+		sync.Mutex
+		at       post
+		moves    uint64 // how often it was lent
+		expected bool   // whoever has it calls the goroutine back
+	}
+	relief  chan struct{} // calls the goroutine back to the post
+	relieve time.Duration
+	lead    func(uintptr) bool
+	kick    func()
+	alone   int // how many callers in a row were alone. Only in run
+
+	// Belong to whoever the post is lent to.
+	leader        Sleeper
+	leaderContext context.Context
+	called        bool // ready, since Lead began
 }
 
 // NewWaiter starts a goroutine that calls ready once at once, then after each
@@ -40,7 +60,7 @@ type Waiter struct {
 // for good, it returns true. It must not call Stop (see there).
 //
 // The socket may be closed only after Stop.
-func NewWaiter(s *Socket, ready func() (stop bool)) (*Waiter, error) {
+func NewWaiter(s *Socket, callers *Callers, ready func() (stop bool)) (*Waiter, error) {
 	fd, err := duplicateFD(s)
 	if err != nil {
 		return nil, err
@@ -58,7 +78,11 @@ func NewWaiter(s *Socket, ready func() (stop bool)) (*Waiter, error) {
 		file.Close()
 		return nil, fmt.Errorf("zmqnet: ZMQ_FD: %w", err)
 	}
-	w := &Waiter{file: file, conn: conn, ready: ready, done: make(chan struct{})}
+	w := &Waiter{
+		file: file, conn: conn, ready: ready, done: make(chan struct{}),
+		callers: callers, relief: make(chan struct{}, 1), relieve: relieve,
+	}
+	w.lead, w.kick = w.leadOnce, w.Kick // once, and not an allocation for each call
 	go w.run()
 	return w, nil
 }
@@ -88,26 +112,36 @@ func (w *Waiter) run() {
 	defer close(w.done)
 	defer w.file.Close()
 	for !w.stopping.Load() {
+		vacant := false
 		// The check stands inside the callback because the runtime forgets
 		// earlier edges when Read begins.
 		err := w.conn.Read(func(uintptr) bool {
-			if !w.stopping.Load() && w.ready() {
-				w.stopping.Store(true)
+			if w.stopping.Load() {
+				return true
 			}
-			return w.stopping.Load()
+			before := w.waiting()
+			if w.ready() {
+				w.stopping.Store(true)
+				return true
+			}
+			vacant = w.leave(before)
+			return vacant || w.stopping.Load()
 		})
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return // the file was closed
-		}
-		// A Kick, or Stop: it sets the deadline after stopping, so this reset
-		// cannot hide it from the loop's condition.
-		if err := w.file.SetReadDeadline(time.Time{}); err != nil {
+		switch {
+		case vacant:
+			w.rest()
+		case err != nil && !w.again(err): // again cannot hide a Stop, which sets the deadline after stopping
 			return
 		}
 	}
+}
+
+// waiting is how many callers wait.
+func (w *Waiter) waiting() int64 {
+	if w.callers == nil {
+		return 0
+	}
+	return w.callers.waiting.Load()
 }
 
 // Kick makes the Waiter call ready again soon, although libzmq has not
@@ -122,6 +156,11 @@ func (w *Waiter) Kick() {
 // may be closed only when Done is closed, or after Stop.
 func (w *Waiter) Cancel() {
 	w.stopping.Store(true)
+	w.post.Lock()
+	if w.post.at == postVacant {
+		w.callBack()
+	}
+	w.post.Unlock()
 	_ = w.file.SetReadDeadline(past)
 }
 

@@ -129,7 +129,7 @@ func (o *owned) start(t *testing.T) *Waiter {
 	t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	w, err := NewWaiter(o.s, o.ready)
+	w, err := NewWaiter(o.s, nil, o.ready)
 	require.NoError(t, err)
 	t.Cleanup(w.Stop)
 	return w
@@ -151,7 +151,7 @@ func TestKickCallsAgain(t *testing.T) {
 	t.Parallel()
 	calls := make(chan struct{}, 100)
 	s := newDealer(t, Options{})
-	w, err := NewWaiter(s, func() bool { calls <- struct{}{}; return false })
+	w, err := NewWaiter(s, nil, func() bool { calls <- struct{}{}; return false })
 	require.NoError(t, err)
 	within(t, calls)
 	for range 50 {
@@ -170,7 +170,7 @@ func TestKicksAreNeverLost(t *testing.T) {
 	var wanted, seen atomic.Int64
 	s := newDealer(t, Options{})
 	changed := make(chan struct{}, 1)
-	w, err := NewWaiter(s, func() bool {
+	w, err := NewWaiter(s, nil, func() bool {
 		seen.Store(wanted.Load())
 		select {
 		case changed <- struct{}{}:
@@ -198,7 +198,7 @@ func TestKicksAreNeverLost(t *testing.T) {
 func TestReadyEndsTheWaiter(t *testing.T) {
 	t.Parallel()
 	s := newDealer(t, Options{})
-	w, err := NewWaiter(s, func() bool { return true })
+	w, err := NewWaiter(s, nil, func() bool { return true })
 	require.NoError(t, err)
 	within(t, w.Done())
 	w.Stop()
@@ -209,7 +209,7 @@ func TestCancelFromReady(t *testing.T) {
 	s := newDealer(t, Options{})
 	handover := make(chan *Waiter, 1)
 	calls := 0
-	w, err := NewWaiter(s, func() bool {
+	w, err := NewWaiter(s, nil, func() bool {
 		calls++
 		(<-handover).Cancel()
 		return false
@@ -225,7 +225,7 @@ func TestStopWaitsForReady(t *testing.T) {
 	s := newDealer(t, Options{})
 	entered, leave := make(chan struct{}), make(chan struct{})
 	var left atomic.Bool
-	w, err := NewWaiter(s, func() bool {
+	w, err := NewWaiter(s, nil, func() bool {
 		close(entered)
 		<-leave
 		left.Store(true)
