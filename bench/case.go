@@ -30,17 +30,6 @@ type experiment struct {
 	// finish adds to its rows what only all of them together can tell; nil:
 	// nothing.
 	finish func(r *results, rows []row)
-	// brief is how many rounds are enough when all cases are measured quickly;
-	// 0: all of them.
-	brief int
-}
-
-// rounds is how often the case is measured.
-func (x *experiment) rounds(s settings) int {
-	if s.brief && x.brief > 0 {
-		return min(s.rounds, x.brief)
-	}
-	return s.rounds
 }
 
 // experimentByName returns the case; nil if there is none.
@@ -65,14 +54,17 @@ type settings struct {
 	// to tries in all.
 	noise float64
 	tries int
-	// brief cuts cases to fewer rounds, see experiment.
-	brief bool
+	// The login flood is warmed up and measured for at least so long: its clients
+	// wait for up to a second.
+	floodWarmMS, floodLengthMS int
 	// bcryptCost is the work of a login, 4 to 31: each step doubles it.
 	bcryptCost int
 }
 
+// The quick form of all cases takes four and a half minutes, a third of it for
+// starting and stopping processes. It must not take five.
 var (
-	quick = settings{rounds: 3, warmMS: 200, lengthMS: 500, tries: 1, brief: true, bcryptCost: 10}
+	quick = settings{rounds: 3, warmMS: 100, lengthMS: 180, tries: 1, floodWarmMS: 2000, floodLengthMS: 2800, bcryptCost: 10}
 	full  = settings{rounds: 9, warmMS: 1000, lengthMS: 3000, noise: 0.2, tries: 5, bcryptCost: 10}
 )
 

@@ -50,7 +50,6 @@ func octets() *experiment {
 			median("RSS MiB", "rss_bytes", mib), othersColumn,
 		},
 		plots: plotOctets,
-		brief: 1,
 	}
 	at := func(peer string, callers, size int) place {
 		return place{experiment: "bytes", peer: peer, callers: callers, payload: size, point: sizeOf(size)}

@@ -43,7 +43,6 @@ func cpu() *experiment {
 			figures("p50 ms", "p50_us", 1e3), figures("p99 ms", "p99_us", 1e3),
 			figures("CPU ms/job", "cpu_us_per_job", 1e3), othersColumn,
 		},
-		brief: 1,
 	}
 	for _, p := range points {
 		for _, id := range ours {

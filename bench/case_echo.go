@@ -38,7 +38,6 @@ func echo() *experiment {
 		},
 		goals: echoGoals(),
 		plots: plotEcho,
-		brief: 2,
 	}
 }
 

@@ -68,7 +68,6 @@ func growth() *experiment {
 			median("master's RSS MiB", "master_rss_bytes", mib), median("KiB a worker", "bytes_per_worker", 1<<10),
 			median("KiB a runner", "bytes_per_runner", 1<<10), median("KiB a waiting job", "bytes_per_waiting_job", 1<<10), othersColumn,
 		},
-		brief: 1,
 	}
 	works := x.works(quick)
 	for few := 0; few+1 < len(works); few += 2 {

@@ -41,7 +41,7 @@ func web() *experiment {
 		works: func(s settings) []work {
 			return []work{{
 				Case: "web", Service: "bcrypt", Callers: webClients, Workers: webWorkers,
-				WarmMS: s.warmMS * webWarmLonger, LengthMS: s.lengthMS * webLonger,
+				WarmMS: max(s.warmMS*webWarmLonger, s.floodWarmMS), LengthMS: max(s.lengthMS*webLonger, s.floodLengthMS),
 				Cost: s.bcryptCost, Rate: webOverload * loginsPerSecond(s.bcryptCost),
 			}}
 		},
@@ -61,7 +61,6 @@ func web() *experiment {
 			median("RSS MiB", "rss_bytes", mib), othersColumn,
 		},
 		plots: plotWeb,
-		brief: 2,
 	}
 }
 

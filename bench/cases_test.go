@@ -40,7 +40,7 @@ var smallest = map[string]struct {
 		keys: []string{"master_rss_bytes"},
 	},
 	"crypto": {
-		options: options{points: "digest SHA-256,verify ED25519", peers: "library,powerhose-embedded", goOnly: true}, rows: 4,
+		options: options{points: "digest SHA-256,verify ED25519", peers: "library,service,powerhose-embedded", goOnly: true}, rows: 6,
 		keys: []string{"jobs_per_s_per_cpu"},
 	},
 }

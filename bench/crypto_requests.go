@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
@@ -85,9 +83,9 @@ func cryptoVerify(algorithm pb.SignatureAlgorithm, key string) func(asker) (*pb.
 	}
 }
 
-// cryptoRequest makes the request for an operation, encoded.
-func cryptoRequest(ctx context.Context, service *cryptosvc.Service, name string) ([]byte, error) {
-	ask := func(request *pb.Request) (*pb.Response, error) {
+// askerOf asks the service itself, as a function.
+func askerOf(ctx context.Context, service *cryptosvc.Service) asker {
+	return func(request *pb.Request) (*pb.Response, error) {
 		payload, err := proto.Marshal(request)
 		if err != nil {
 			return nil, err
@@ -99,6 +97,10 @@ func cryptoRequest(ctx context.Context, service *cryptosvc.Service, name string)
 		var response pb.Response
 		return &response, proto.Unmarshal(answer, &response)
 	}
+}
+
+// cryptoRequest makes the request for an operation.
+func cryptoRequest(ask asker, name string) (*pb.Request, error) {
 	for _, op := range cryptoOperations {
 		if op.name != name {
 			continue
@@ -114,34 +116,7 @@ func cryptoRequest(ctx context.Context, service *cryptosvc.Service, name string)
 		if e := answer.GetError(); e != nil {
 			return nil, fmt.Errorf("%s: %v: %s", name, e.GetCode(), e.GetText())
 		}
-		return proto.Marshal(request)
+		return request, nil
 	}
 	return nil, fmt.Errorf("there is no operation %q", name)
-}
-
-// copyKeys copies the keys of the test vectors, because a version control system
-// forgets their modes.
-func copyKeys(ctx context.Context, to string) error {
-	dir, err := root(ctx)
-	if err != nil {
-		return err
-	}
-	from := filepath.Join(dir, "protocol", "crypto", "testdata", "keys")
-	files, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return err
-	}
-	for _, file := range files {
-		content, err := os.ReadFile(filepath.Join(from, file.Name()))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, file.Name()), content, 0o600)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

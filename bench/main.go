@@ -45,8 +45,8 @@ func run() error {
 		return fmt.Errorf("BENCH is %q: it can be full, or not be set", mode)
 	}
 	flag.IntVar(&o.settings.rounds, "rounds", o.settings.rounds, "how often everything is measured")
-	flag.IntVar(&o.settings.warmMS, "warm", o.settings.warmMS, "milliseconds before each measurement")
-	flag.IntVar(&o.settings.lengthMS, "length", o.settings.lengthMS, "milliseconds of each measurement")
+	flag.IntVar(&o.settings.warmMS, "warm", o.settings.warmMS, "milliseconds before each measurement; cases may take a multiple")
+	flag.IntVar(&o.settings.lengthMS, "length", o.settings.lengthMS, "milliseconds of each measurement; cases may take a multiple")
 	flag.IntVar(&o.settings.tries, "tries", o.settings.tries, "how often a noisy run is tried")
 	flag.Float64Var(&o.settings.noise, "noise", o.settings.noise, "how many processors others may use before a run counts as noisy")
 	flag.StringVar(&o.out, "out", "out", "folder for the results")
@@ -57,7 +57,6 @@ func run() error {
 	flag.IntVar(&o.callers, "callers", 0, "only with that many callers")
 	flag.StringVar(&o.profile, "profile", "", "folder for pprof profiles of the callers' processes")
 	flag.Parse()
-	o.settings.brief = o.settings.brief && o.cases == ""
 	if err := o.check(); err != nil {
 		return err
 	}

@@ -155,8 +155,8 @@ func tabulate(b *strings.Builder, rows []row, columns []column) {
 	}
 	fmt.Fprintf(b, "|%s\n|%s\n", &titles, &rules)
 	for _, row := range rows {
-		if row.Rounds == 0 {
-			continue // see troubles
+		if row.Rounds == 0 || row.beside {
+			continue // see troubles, or another row
 		}
 		b.WriteString("|")
 		for _, c := range columns {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,11 +249,7 @@ func (f *family) drive(m *member) (r measurement, err error) {
 	}
 	times := newHistogram()
 	for lines := bufio.NewScanner(m.out); lines.Scan(); {
-		ns, err := strconv.ParseInt(lines.Text(), 10, 64)
-		if err != nil {
-			return r, fmt.Errorf("%s: %w", m.name, err)
-		}
-		if err := times.RecordValue(max(ns, 1)); err != nil {
+		if err := recordLine(times, lines.Text()); err != nil {
 			return r, fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
@@ -261,6 +258,21 @@ func (f *family) drive(m *member) (r measurement, err error) {
 	}
 	r.fill(times)
 	return r, r.charge(before, after)
+}
+
+// recordLine takes note of a job's time in nanoseconds, or of that and how many
+// took so long.
+func recordLine(times *hdrhistogram.Histogram, line string) error {
+	digits, many, batch := strings.Cut(line, " ")
+	ns, err := strconv.ParseInt(digits, 10, 64)
+	count := int64(1)
+	if err == nil && batch {
+		count, err = strconv.ParseInt(many, 10, 64)
+	}
+	if err != nil {
+		return err
+	}
+	return times.RecordValues(max(ns, 1), count)
 }
 
 // goOn lets the process go on after a word of it.

@@ -52,9 +52,6 @@ func measureAll(ctx context.Context, o options, log io.Writer) (*results, error)
 	c.began = time.Now()
 	for round := range o.settings.rounds {
 		for _, x := range o.experiments() {
-			if round >= x.rounds(o.settings) {
-				continue
-			}
 			if err := c.play(ctx, x, round); err != nil {
 				return nil, err
 			}
@@ -93,7 +90,7 @@ func (c *conductor) prepare(ctx context.Context) error {
 	}
 	c.results.system = describe(ctx, c.dir)
 	fmt.Fprintf(c.log, "%s, load average %s\n", c.results.system.machine, c.results.system.loadAverage)
-	return c.each(func(x *experiment, _ work, _ *peer) error { c.total += x.rounds(o.settings); return nil })
+	return c.each(func(*experiment, work, *peer) error { c.total += o.settings.rounds; return nil })
 }
 
 // admit finds out whether the peer can take part in a case, or in any, if the

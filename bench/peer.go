@@ -21,6 +21,8 @@ type peer struct {
 
 	// oneWorker says that it always has one worker, which uses all processors.
 	oneWorker bool
+	// looped says that it has no workers: one thread calls a function.
+	looped bool
 
 	// needs names the programs that it runs (see tools.go).
 	needs []string
@@ -103,6 +105,7 @@ func peers() []*peer {
 		embedded("go"), embedded("cxx"), standAlone("go"), standAlone("cxx"),
 		natsPeer(), grpcPeer(), gearmand(),
 		inProcess(), semaphore(), pool(), library("go"), library("cxx"),
+		serviceInLoop("go"), serviceInLoop("cxx"),
 	}
 }
 

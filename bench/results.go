@@ -78,6 +78,9 @@ type row struct {
 
 	// More are the figures that the case adds. They stand among the others.
 	More map[string]float64 `json:"-"`
+	// beside says that another row of the case has its figures, and so the table
+	// does without it.
+	beside bool
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -127,6 +130,9 @@ func (r *results) row(p *peer, w work) row {
 	}
 	if p.oneWorker {
 		out.Workers = 1
+	}
+	if p.looped {
+		out.Callers, out.Workers = 1, 0
 	}
 	var all []measurement
 	for _, m := range r.rounds[w.place(p.id())] {

@@ -32,7 +32,8 @@ var tools = []struct {
 	{"powerhose-worker", func(ctx context.Context, to string) error { return buildCommand(ctx, "powerhose-worker", to) }},
 	{"cxx-worker", func(ctx context.Context, to string) error { return buildNative(ctx, to, "OFF") }},
 	{"powerhose-cworker", func(ctx context.Context, to string) error { return buildNative(ctx, to, "ON") }},
-	{"crypto-loop", func(ctx context.Context, to string) error { return buildNative(ctx, to, "ON") }},
+	{"crypto-service", func(ctx context.Context, to string) error { return buildNative(ctx, to, "ON") }},
+	{"crypto-library", func(ctx context.Context, to string) error { return buildNative(ctx, to, "ON") }},
 	{"crypto-keys", copyKeys},
 	{"raw", func(ctx context.Context, to string) error { return compile(ctx, "raw.cpp", "libzmq", to) }},
 	{"gearman", func(ctx context.Context, to string) error { return compile(ctx, "gearman.cpp", "gearmand", to) }},
@@ -112,7 +113,7 @@ func buildNative(ctx context.Context, to string, withCrypto string) error {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(targets, " crypto-loop") {
+		if !strings.Contains(targets, " crypto-library") {
 			return fmt.Errorf("libcrypto++ or libprotobuf: %w", errAbsent)
 		}
 	}

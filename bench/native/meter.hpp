@@ -42,6 +42,13 @@ class meter {
   // over says that no more jobs are wanted.
   bool over() const { return over_; }
 
+  // say tells it to the process that started this one, and waits for its line.
+  static void say(const char* what) {
+    std::puts(what);
+    std::fflush(stdout);
+    (void)std::getchar();
+  }
+
   // report ends the measurement.
   void report() const {
     say("end");
@@ -50,12 +57,6 @@ class meter {
   }
 
  private:
-  static void say(const char* what) {
-    std::puts(what);
-    std::fflush(stdout);
-    (void)std::getchar();
-  }
-
   clock::time_point begin_;
   clock::duration length_;
   bool measuring_ = false, over_ = false;
