@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"testing"
 	"time"
@@ -59,7 +60,8 @@ func TestLoneCaller(t *testing.T) {
 		short.Timeout = 50 * time.Millisecond
 		lone(ctx, short)
 		g.next()
-		require.ErrorIs(t, receive(t, done).err, jobrunner.ErrTimedOutRunning)
+		err := receive(t, done).err // the handler ends at the deadline too, and may be the first to say so
+		require.True(t, errors.Is(err, jobrunner.ErrTimedOutRunning) || errors.Is(err, jobrunner.ErrJob), "%v", err)
 
 		lone(ctx, gate("killed"))
 		require.NoError(t, syscall.Kill(g.next().pid, syscall.SIGKILL))
