@@ -180,6 +180,10 @@ func (r *Runner) run(ctx context.Context, c *call.Call) error {
 	default:
 		r.d.Submit(c)
 		r.d.Lead(ctx, c)
+		if ctx.Done() == nil {
+			<-c.Done // a select with one case costs more
+			break
+		}
 		select {
 		case <-c.Done:
 		case <-ctx.Done():

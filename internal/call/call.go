@@ -41,10 +41,11 @@ type Call struct {
 	// Callers, if the dispatcher set it in Submit, counts the calls that wait for
 	// an answer.
 	Callers *zmqnet.Callers
-	// Led says that the dispatcher left something out since Lead does it.
+	// Led says that the dispatcher left something out since Lead does it. Submit
+	// sets it.
 	Led bool
 
-	// Sleep is how a caller who leads is woken.
+	// Sleep is how a caller who leads is woken. Only used with Led.
 	Sleep *zmqnet.Sleep
 
 	// Tag names the call inside its dispatcher.
@@ -60,7 +61,9 @@ func New() *Call { return &Call{Done: make(chan struct{}, 1), Sleep: new(zmqnet.
 
 // Reset forgets question and answer.
 func (c *Call) Reset() {
-	c.Sleep.Reset()
+	if c.Led {
+		c.Sleep.Reset()
+	}
 	*c = Call{Done: c.Done, Sleep: c.Sleep, State: c.State}
 }
 
@@ -68,6 +71,10 @@ func (c *Call) Reset() {
 func (c *Call) Answer() {
 	if c.Callers != nil {
 		c.Callers.Leave()
+	}
+	if !c.Led {
+		c.Done <- struct{}{}
+		return
 	}
 	s := c.Sleep
 	s.Answer()
