@@ -22,7 +22,7 @@ import (
 const (
 	DefaultPatience     = protocol.Patience
 	DefaultDrainTimeout = 30 * time.Second
-	DefaultPrefetch     = 32
+	DefaultPrefetch     = 64
 )
 
 // Config of a Worker. Only Services is required; a zero field means its default.

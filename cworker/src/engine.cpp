@@ -92,13 +92,15 @@ void engine::before(const place& p, moment now) {
 }
 
 void engine::done(place& p, moment now) {
-  if (static_cast<std::int64_t>(p.answer.size()) > max_message_)
-    p.fail("the result has " + std::to_string(p.answer.size()) + " octets, the largest message is " +
+  const std::size_t size = p.answer.octets().size();
+  if (static_cast<std::int64_t>(size) > max_message_)
+    p.fail("the result has " + std::to_string(size) + " octets, the largest message is " +
            std::to_string(max_message_));
   nanoseconds& expected = p.service->expected;
   expected = expected == nanoseconds::max() ? p.took : std::max(p.took, expected - expected / 8);
   session_.done(now, p.slot, actions_);
   perform_all(now);
+  p.answer = {};  // nobody waits for it if it is still there
 }
 
 void engine::drain(moment now) {
@@ -190,15 +192,16 @@ void engine::start(const action& a, moment now) {
 void engine::answer(const action& a, moment now) {
   place& p = places_[a.slot];
   const worker_result result{a.ref, p.status, run_of(p.took)};
-  if (!outbox_.takes(p.answer)) {
+  const view octets = p.answer.octets();
+  if (!outbox_.takes(octets)) {
     flush(now);
     scratch_.clear();
     put_header(scratch_, role::worker, command::result);
     put_worker_result_fields(scratch_, result);
     return judge(link_.send(a.peer, scratch_, std::move(p.answer)), now);
   }
-  if (!outbox_.has_room(a.peer, p.answer)) flush(now);
-  outbox_.add(now, a.peer, result, p.answer);
+  if (!outbox_.has_room(a.peer, octets)) flush(now);
+  outbox_.add(now, a.peer, result, octets);
   if (outbox_.full()) flush(now);
 }
 

@@ -21,8 +21,6 @@ namespace powerhose::detail {
 namespace {
 
 constexpr int backlog = 1024;
-// Beyond this size a payload is handed over instead of copied.
-constexpr std::size_t worth_handing_over = 32 << 10;
 
 [[noreturn]] void fail(const char* what, const zmq::error_t& e) {
   throw error(errc::transport, std::string(what) + ": " + e.what());
@@ -77,15 +75,17 @@ bool receive_from(zmq::socket_t& from, bool with_peer, message& out) {
   return true;
 }
 
-void free_string(void*, void* hint) { std::unique_ptr<std::string>(static_cast<std::string*>(hint)); }
+zmq::message_t message_of(view octets) { return zmq::message_t(octets.data(), octets.size()); }
 
-zmq::message_t message_of(const std::string& octets) { return zmq::message_t(octets.data(), octets.size()); }
+void free_answer(void*, void* hint) { std::unique_ptr<answer>(static_cast<answer*>(hint)); }
 
-// A message that owns the string's memory; libzmq frees it in a thread of its own.
-zmq::message_t message_of(std::string&& octets) {
-  if (octets.size() < worth_handing_over) return message_of(std::as_const(octets));
-  auto owned = std::make_unique<std::string>(std::move(octets));
-  zmq::message_t m(owned->data(), owned->size(), free_string, owned.get());
+// A message that owns a large answer's memory. libzmq frees it in a thread of its
+// own, and only reads it, whatever the type says.
+zmq::message_t message_of(answer&& a) {
+  if (a.octets().size() < worth_handing_over) return message_of(a.octets());
+  auto owned = std::make_unique<answer>(std::move(a));
+  const view octets = owned->octets();
+  zmq::message_t m(const_cast<char*>(octets.data()), octets.size(), free_answer, owned.get());
   static_cast<void>(owned.release());
   return m;
 }
@@ -198,7 +198,7 @@ bool link::send(const std::string& peer, const std::string& header) {
   return send_frames(peer, frames, 2);
 }
 
-bool link::send(const std::string& peer, const std::string& header, std::string&& payload) {
+bool link::send(const std::string& peer, const std::string& header, answer&& payload) {
   zmq::message_t frames[3] = {{}, message_of(header), message_of(std::move(payload))};
   return send_frames(peer, frames, 3);
 }

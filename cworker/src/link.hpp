@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <powerhose/answer.hpp>
 #include <string>
 #include <zmq.hpp>
 
@@ -43,7 +44,7 @@ class link {
   /// socket is lost with the master's connection to it, which ends the
   /// registration.
   bool send(const std::string& peer, const std::string& header);
-  bool send(const std::string& peer, const std::string& header, std::string&& payload);
+  bool send(const std::string& peer, const std::string& header, answer&& payload);
 
   /// Descriptors that become readable when there may be something to receive.
   /// They say so only once: receive until there is nothing, after every send

@@ -42,12 +42,16 @@ bool job::cancelled() const noexcept {
 
 namespace detail {
 
+responder::~responder() = default;
+
 moment place::run(moment now) {
   const class job work(*this);
   status = job_status::ok;
   try {
     if (cancelled.load()) throw std::runtime_error("cancelled");  // before it began, so why begin
-    answer = service->object->handle(work);
+    answer = service->object->respond(work);
+    // A part of the payload: its message lives until the answer has left.
+    if (answer.part.data() != nullptr && !answer.owner) answer.owner = job->owner;
   } catch (const std::exception& e) {
     fail(e.what());
   } catch (...) {
@@ -60,7 +64,7 @@ moment place::run(moment now) {
 
 void place::fail(std::string_view text) {
   status = job_status::error;
-  answer = tidy_text(text);
+  answer = {tidy_text(text), {}, {}};
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <powerhose/answer.hpp>
 #include <powerhose/job.hpp>
 #include <string>
 
@@ -16,7 +17,7 @@ namespace powerhose::detail {
 /// A service and what is known of it.
 struct offer {
   std::string name;
-  std::shared_ptr<handler> object;
+  std::shared_ptr<responder> object;
   /// How long its jobs take, on the pessimistic side: one that takes long counts
   /// at once, quick ones bring it down slowly. Belongs to the engine.
   std::chrono::nanoseconds expected = std::chrono::nanoseconds::max();
@@ -33,7 +34,7 @@ struct place {
 
   // The answer.
   job_status status = job_status::ok;
-  std::string answer;
+  detail::answer answer;
   std::chrono::nanoseconds took{};
 
   /// Calls the handler. This is the one place where its exceptions are caught.

@@ -22,7 +22,7 @@ using detail::endpoint;
 
 namespace {
 
-constexpr unsigned default_prefetch = 32;
+constexpr unsigned default_prefetch = 64;
 constexpr std::chrono::milliseconds least_patience{100};
 constexpr std::chrono::milliseconds least_drain{1};
 
@@ -159,6 +159,11 @@ worker::worker(worker&&) noexcept = default;
 worker& worker::operator=(worker&&) noexcept = default;
 
 worker& worker::on(std::string_view service, std::shared_ptr<handler> object) {
+  if (!object) return add(service, nullptr);
+  return on(service, [object = std::move(object)](const job& work) { return object->handle(work); });
+}
+
+worker& worker::add(std::string_view service, std::shared_ptr<detail::responder> object) {
   impl_->guard.check();
   const std::string name = "service \"" + detail::printable(service) + "\"";
   if (const detail::flaw bad = detail::check_service(service))

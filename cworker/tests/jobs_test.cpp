@@ -248,8 +248,8 @@ TEST_CASE("jobs: CANCEL and RECALL while a handler runs") {
 }
 
 TEST_CASE("jobs: one that is cancelled before its handler was called is answered without it") {
-  // Nothing tells a master that CANCEL has arrived at a worker that does not read. Where libzmq brings it after the
-  // first handler has ended, the second one is called, rightly, and the test tries again.
+  // Nothing tells a master that CANCEL has arrived at a worker that does not read. Where libzmq brings it
+  // after the first handler has ended, the second one is called, rightly, and the test tries again.
   bool in_time = false;
   for (int tries = 0; !in_time && tries < 200; ++tries) {
     master m;

@@ -54,7 +54,7 @@ TEST_CASE("master: registration says who and what we are") {
   CHECK(r.identity == "me-1");
   CHECK(r.services == std::vector<std::string>{"", "echo", "more"});
   CHECK(r.capacity == 1);
-  CHECK(r.prefetch == 32);
+  CHECK(r.prefetch == 64);
   CHECK(r.batch == 64);
   CHECK(r.pid == ::getpid());
   CHECK(r.language == "c++");

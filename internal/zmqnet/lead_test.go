@@ -50,6 +50,7 @@ type asking struct {
 	waiter  *Waiter
 	open    map[uint64]*asked // guarded by mu
 	last    uint64            // guarded by mu
+	ctx     context.Context   // of the askers in lone; nil for the test's
 	led     atomic.Int64      // how often somebody led
 
 	server *owned
@@ -140,7 +141,7 @@ func (a *asking) vacate(t *testing.T) {
 
 // lone asks a question that the server keeps, and returns when the asker is
 // parked as the leader.
-func (a *asking) lone(t *testing.T, ctx context.Context) (q *asked, n uint64, over chan struct{}) {
+func (a *asking) lone(t *testing.T) (q *asked, n uint64, over chan struct{}) {
 	t.Helper()
 	for {
 		a.vacate(t)
@@ -149,6 +150,10 @@ func (a *asking) lone(t *testing.T, ctx context.Context) (q *asked, n uint64, ov
 		a.keep = func(uint64) bool { return true }
 		a.server.mu.Unlock()
 		over = make(chan struct{})
+		ctx := a.ctx
+		if ctx == nil {
+			ctx = t.Context()
+		}
 		mayLead := a.submit(q)
 		a.mu.Lock()
 		n = a.last
@@ -205,7 +210,7 @@ func TestNoAnswerIsLostWhoeverWaits(t *testing.T) {
 func TestLeaderReceivesItsAnswer(t *testing.T) {
 	t.Parallel()
 	a := newAsking(t)
-	q, n, over := a.lone(t, t.Context())
+	q, n, over := a.lone(t)
 	require.NoError(t, a.reply(n))
 	within(t, q.done)
 	within(t, over)
@@ -215,7 +220,7 @@ func TestLeaderIsWokenByAnAnswerFromElsewhere(t *testing.T) {
 	t.Parallel()
 	a := newAsking(t)
 	for range 100 {
-		q, _, over := a.lone(t, t.Context())
+		q, _, over := a.lone(t)
 		q.answer() // as a deadline does
 		within(t, over)
 	}
@@ -250,7 +255,8 @@ func TestLeaderLeavesWhenItsContextEnds(t *testing.T) {
 	a := newAsking(t)
 	for range 100 {
 		ctx, cancel := context.WithCancel(t.Context())
-		q, n, over := a.lone(t, ctx)
+		a.ctx = ctx
+		q, n, over := a.lone(t)
 		cancel()
 		within(t, over)
 		require.NoError(t, a.reply(n)) // which the waiter's goroutine receives
@@ -262,7 +268,7 @@ func TestLeaderLeavesThePostToOthersThatWait(t *testing.T) {
 	t.Parallel()
 	a := newAsking(t)
 	for range 100 {
-		first, n, over := a.lone(t, t.Context())
+		first, n, over := a.lone(t)
 		second := &asked{}
 		require.False(t, a.submit(second), "somebody leads")
 		require.NoError(t, a.reply(n))
@@ -303,7 +309,7 @@ func TestLongLeaderCallsTheGoroutineBack(t *testing.T) {
 	a.mu.Lock() // which the waiter's goroutine takes before it looks
 	a.waiter.relieve = relieve
 	a.mu.Unlock()
-	q, n, over := a.lone(t, t.Context())
+	q, n, over := a.lone(t)
 	require.Eventually(t, func() bool {
 		a.waiter.post.Lock()
 		defer a.waiter.post.Unlock()
@@ -319,7 +325,7 @@ func TestLongLeaderCallsTheGoroutineBack(t *testing.T) {
 func TestStopWhileSomebodyLeads(t *testing.T) {
 	t.Parallel()
 	a := newAsking(t)
-	_, _, over := a.lone(t, t.Context())
+	_, _, over := a.lone(t)
 	a.callers.Leave() // about to be answered
 	a.waiter.Stop()
 	within(t, over)

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <powerhose/answer.hpp>
 #include <powerhose/error.hpp>
 #include <powerhose/export.hpp>
 #include <powerhose/job.hpp>
@@ -57,6 +58,11 @@ class POWERHOSE_API worker {
   /// is called from up to options::capacity threads at once. What it throws
   /// becomes the error that the job's caller sees (see handler). Throws error
   /// with errc::bad_service.
+  ///
+  /// From 32 KiB on these are not copied on their way to the socket: a
+  /// std::string or std::vector that it returns by value, and a std::string_view
+  /// (or another view of octets) of the job's own payload or a part of it. Any
+  /// other view is copied as soon as the callable has returned.
   template <class Callable, class = std::enable_if_t<std::is_invocable_v<Callable&, const job&>>>
   worker& on(std::string_view service, Callable callable);
 
@@ -76,37 +82,23 @@ class POWERHOSE_API worker {
 
  private:
   struct impl;
-  template <class Result>
-  static std::string to_octets(Result&& result);
   template <class Callable>
   class adapter;
+  worker& add(std::string_view service, std::shared_ptr<detail::responder> object);
 
   std::unique_ptr<impl> impl_;
 };
 
-template <class Result>
-std::string worker::to_octets(Result&& result) {
-  using plain = std::decay_t<Result>;
-  if constexpr (std::is_convertible_v<Result&&, std::string>) {
-    return std::forward<Result>(result);
-  } else if constexpr (std::is_constructible_v<std::string, Result&&>) {
-    return std::string(std::forward<Result>(result));
-  } else {
-    static_assert(sizeof(typename plain::value_type) == 1, "a handler's result must be text or octets");
-    return std::string(reinterpret_cast<const char*>(result.data()), result.size());
-  }
-}
-
 template <class Callable>
-class worker::adapter final : public handler {
+class worker::adapter final : public detail::responder {
  public:
   explicit adapter(Callable callable) : callable_(std::move(callable)) {}
-  std::string handle(const job& work) override {
+  detail::answer respond(const job& work) override {
     if constexpr (std::is_void_v<std::invoke_result_t<Callable&, const job&>>) {
       callable_(work);
       return {};
     } else {
-      return to_octets(callable_(work));
+      return detail::to_answer(work.payload(), callable_(work));
     }
   }
 
@@ -116,7 +108,7 @@ class worker::adapter final : public handler {
 
 template <class Callable, class>
 worker& worker::on(std::string_view service, Callable callable) {
-  return on(service, std::shared_ptr<handler>(std::make_shared<adapter<Callable>>(std::move(callable))));
+  return add(service, std::make_shared<adapter<Callable>>(std::move(callable)));
 }
 
 }  // namespace powerhose
