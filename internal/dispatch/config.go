@@ -29,7 +29,8 @@ type Config struct {
 	MaxWaitingBytes int64
 	// PrefetchBudget is how much measured work a worker may have, for each place
 	// of its capacity, when it is given jobs beyond its capacity. A worker that
-	// makes no progress for twice as long gets none. Defaults to 1 ms.
+	// makes no progress for twice as long gets none. Defaults to 3 ms: a job of 1 ms
+	// has the next one behind it, which is worth a tenth of the work done.
 	PrefetchBudget time.Duration
 	// MaxKills is after how many lost workers a job is not tried on another,
 	// whatever its retries. Defaults to 2.
@@ -54,7 +55,7 @@ func (c Config) WithDefaults() Config {
 		c.MaxWaitingBytes = DefaultMaxWaitingBytes
 	}
 	if c.PrefetchBudget <= 0 {
-		c.PrefetchBudget = time.Millisecond
+		c.PrefetchBudget = 3 * time.Millisecond
 	}
 	if c.MaxKills <= 0 {
 		c.MaxKills = 2

@@ -20,7 +20,7 @@ func (sc *scenario) config() {
 		Grace:           sc.span(sc.opt("grace", "0")),
 		MaxWaiting:      int(sc.number(sc.opt("max-waiting", "0"))),
 		MaxWaitingBytes: int64(sc.number(sc.opt("max-waiting-bytes", "0"))),
-		PrefetchBudget:  sc.span(sc.opt("prefetch-budget", "0")),
+		PrefetchBudget:  sc.span(sc.opt("prefetch-budget", "1ms")),
 		MaxKills:        int(sc.number(sc.opt("max-kills", "0"))),
 	})
 }

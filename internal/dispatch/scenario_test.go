@@ -44,7 +44,7 @@ func TestScenarios(t *testing.T) {
 
 // runScenario returns the text with the actions that really happened.
 func runScenario(t *testing.T, file, text string) string {
-	sc := &scenario{t: t, core: New(Config{}), jobs: map[JobID]uint64{}, last: map[uint64]Action{}}
+	sc := &scenario{t: t, core: New(Config{PrefetchBudget: time.Millisecond}), jobs: map[JobID]uint64{}, last: map[uint64]Action{}}
 	var out strings.Builder
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		if strings.HasPrefix(line, "  ") {

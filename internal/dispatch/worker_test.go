@@ -129,7 +129,7 @@ func TestPickTakesTheLeastLoaded(t *testing.T) {
 // job must not take that room while others wait.
 func TestNewJobDoesNotOvertake(t *testing.T) {
 	t.Parallel()
-	c := New(Config{})
+	c := New(Config{PrefetchBudget: time.Millisecond})
 	submit := func(tag uint64) []Action {
 		out := c.Step(0, &Event{Kind: EventSubmit, Runner: 1, Tag: tag, Deadline: Never, StartBy: Never}, nil)
 		check(t, c)
@@ -182,7 +182,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, Config{
 		Heartbeat: time.Second, Liveness: 3, Grace: time.Second, MaxWaiting: 16384, MaxWaitingBytes: 256 << 20,
-		PrefetchBudget: time.Millisecond, MaxKills: 2,
+		PrefetchBudget: 3 * time.Millisecond, MaxKills: 2,
 	}, Config{}.WithDefaults())
 	all := Config{
 		Heartbeat: 1, Liveness: 2, Grace: 3, MaxWaiting: 4, MaxWaitingBytes: 5, PrefetchBudget: 6, MaxKills: 7,

@@ -84,7 +84,7 @@ func TestPrefetchedJobsOfAKilledWorkerRunElsewhere(t *testing.T) {
 		done := make(chan outcome, 64)
 		const behind = 20
 		var held *openGate
-		// A worker that made no progress for 2 ms gets nothing more, so on a
+		// A worker that made no progress for 6 ms gets nothing more, so on a
 		// busy machine it takes a few tries until something is prefetched.
 		for try := 1; ; try++ {
 			for range 200 { // the service is known to be quick
