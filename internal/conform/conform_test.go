@@ -174,7 +174,12 @@ func TestMutantsAreFoundOut(t *testing.T) {
 	for i, x := range mutations {
 		t.Run(x.name, func(t *testing.T) {
 			require.NoError(t, outcomes[i].err)
-			require.Equal(t, x.breaks, broken(t, outcomes[i].report, x.breaks...))
+			found := broken(t, outcomes[i].report, x.breaks...)
+			if x.strays {
+				require.Subset(t, found, x.breaks)
+			} else {
+				require.Equal(t, x.breaks, found)
+			}
 			require.Greater(t, outcomes[i].report.Count(Holds), 15)
 		})
 	}

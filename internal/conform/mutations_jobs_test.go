@@ -40,7 +40,7 @@ var wrongReceivers = []mutation{
 		}
 		return frames
 	})},
-	{name: "answers commands that it does not know", breaks: rules(9), hooks: hears(func(m *mutant, frames [][]byte) [][]byte {
+	{name: "answers commands that it does not know", breaks: rules(9), strays: true, hooks: hears(func(m *mutant, frames [][]byte) [][]byte {
 		if head, _, err := protocol.ParseHeader(frames[0]); err == nil && m.up && head.Role == protocol.RoleWorker && !head.Command.Known() {
 			m.send("", command(protocol.CommandPong))
 		}
@@ -115,7 +115,7 @@ var wrongWorkers = []mutation{
 		res.Attempt++
 		return payload
 	})},
-	{name: "answers twice", breaks: rules(36), hooks: does(session.WorkerResult, func(m *mutant, a *session.WorkerAction) bool {
+	{name: "answers twice", breaks: rules(36), strays: true, hooks: does(session.WorkerResult, func(m *mutant, a *session.WorkerAction) bool {
 		m.box = append(m.box, m.slots[a.Slot])
 		return false
 	})},
@@ -199,7 +199,7 @@ var wrongWorkers = []mutation{
 		}
 		return frames
 	})},
-	{name: "returns whatever is called off", breaks: rules(36, 43, 44), hooks: hears(func(m *mutant, frames [][]byte) [][]byte {
+	{name: "returns whatever is called off", breaks: rules(36, 43, 44), strays: true, hooks: hears(func(m *mutant, frames [][]byte) [][]byte {
 		if isCommand(frames, protocol.CommandCancel) || isCommand(frames, protocol.CommandRecall) {
 			if ref, err := protocol.ParseJobRef(frames[0][protocol.HeaderSize:]); err == nil && ref.ID == 1 {
 				m.send("", ref.Append(nil, protocol.CommandReturn))
@@ -341,7 +341,7 @@ var wrongLeavers = []mutation{
 		}
 		return frames
 	})},
-	{name: "sends results after BYE", breaks: rules(62), hooks: mutant{
+	{name: "sends results after BYE", breaks: rules(62), strays: true, hooks: mutant{
 		hear: func(m *mutant, frames [][]byte) [][]byte {
 			if isCommand(frames, protocol.CommandBye) && m.session.Running() > 0 {
 				m.number = 1
